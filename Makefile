@@ -1,0 +1,33 @@
+# `make demo` and `make test` do everything on a fresh machine with Python 3.11 or newer.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: setup demo test lint catalogs clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(READY)
+
+demo: $(READY)
+	$(BIN)/python -m tests.sample_class.demo demo
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest
+
+catalogs: $(READY)
+	$(BIN)/pybabel extract --no-location --sort-output -k _ -o autograder/locale/autograder.pot autograder
+	$(BIN)/pybabel update --no-fuzzy-matching -D autograder -i autograder/locale/autograder.pot -d autograder/locale
+	$(BIN)/pybabel compile -D autograder -d autograder/locale
+
+clean:
+	rm -rf $(VENV) demo build *.egg-info

@@ -1,0 +1,3 @@
+"""Grade nbgrader courses: student code in one process, hidden pytest graders in another."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,47 @@
+"""The bridge to nbgrader: the only room that knows nbgrader's classes.
+
+A course's ``nbgrader_config.py`` needs two lines::
+
+    from autograder.bridge import configure
+    configure(get_config())
+"""
+
+from typing import Any
+
+STUB = (
+    "# Escribe aquí tu respuesta y borra la línea siguiente.\n"
+    'raise NotImplementedError("Ejercicio sin resolver")'
+)
+"""What a student finds in place of a solution region, by default."""
+
+
+def configure(config: Any) -> None:
+    """Put the engine into nbgrader: hidden graders instead of in-kernel tests.
+
+    Args:
+        config: the traitlets ``Config`` of ``nbgrader_config.py``, as ``get_config()`` gives it.
+
+    nbgrader's own converters and preprocessors stay; ``Execute`` alone is replaced. Settings
+    made before this call are kept.
+    """
+    config.Autograde.exporter_class = "autograder.bridge.exporter.SubmissionExporter"
+    config.Autograde.sanitize_preprocessors = [
+        "nbgrader.preprocessors.ClearOutput",
+        "autograder.bridge.preprocessors.RestoreCells",
+        "nbgrader.preprocessors.DeduplicateIds",
+        "nbgrader.preprocessors.OverwriteKernelspec",
+        "nbgrader.preprocessors.OverwriteCells",
+        "nbgrader.preprocessors.CheckCellMetadata",
+    ]
+    config.Autograde.autograde_preprocessors = [
+        "autograder.bridge.preprocessors.RunGraders",
+        "nbgrader.preprocessors.IgnorePattern",
+        "nbconvert.preprocessors.ClearMetadataPreprocessor",
+        "nbgrader.preprocessors.LimitOutput",
+        "nbgrader.preprocessors.SaveAutoGrades",
+        "autograder.bridge.preprocessors.MarkFaults",
+        "nbgrader.preprocessors.AssignLatePenalties",
+        "nbgrader.preprocessors.CheckCellMetadata",
+    ]
+    if "code_stub" not in config.ClearSolutions:
+        config.ClearSolutions.code_stub = {"python": STUB}

@@ -1,0 +1,251 @@
+"""The command ``autograder``: parse, call, print."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from autograder import __version__, pool
+from autograder.bridge.course import Course, CourseError, Summary
+from autograder.check import check as check_assignment
+from autograder.grading.client import GradingError
+
+console = Console()
+errors = Console(stderr=True)
+
+assignments_argument = click.argument("assignments", nargs=-1, metavar="[ASSIGNMENT]...")
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    default=pool.default_jobs(),
+    show_default="one per core",
+    help="Submissions at once.",
+)
+student_option = click.option("--student", metavar="ID", help="Only this student.")
+
+
+class _Group(click.Group):
+    """Turns what a teacher can mend into one line and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; report known errors without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except (CourseError, GradingError, OSError) as error:
+            errors.print(f"autograder: {error}", style="red", markup=False, soft_wrap=True)
+            sys.exit(1)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+@click.option(
+    "--course",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    default=Path(),
+    help="The course's folder (default: this one).",
+)
+@click.pass_context
+def main(ctx: click.Context, course: Path) -> None:
+    """Grade an nbgrader course with hidden graders that student code cannot reach.
+
+    \b
+    Example, from nothing to a graded class:
+      autograder release
+      autograder grade
+      autograder feedback
+      autograder export --to grades.csv
+    """
+    ctx.obj = course
+
+
+def _open(ctx: click.Context, names: tuple[str, ...]) -> tuple[Course, list[str]]:
+    """The course and the assignments asked for; all of them when none is named."""
+    course = Course(ctx.obj)
+    for name in names:
+        course.require(name)
+    chosen = list(names) or course.assignments()
+    if not chosen:
+        source = course.folder("source", ".")
+        raise CourseError(f"no assignments: put a notebook into {source}/NAME/NAME.ipynb")
+    return course, chosen
+
+
+@main.command()
+@assignments_argument
+@click.pass_context
+def release(ctx: click.Context, assignments: tuple[str, ...]) -> None:
+    """Generate the students' notebooks from the source notebooks.
+
+    \b
+    Example: autograder release tensores
+    """
+    course, chosen = _open(ctx, assignments)
+    for name in chosen:
+        course.release(name)
+        console.print(f"released {name}: {course.folder('release', name)}", soft_wrap=True)
+
+
+def _tasks(course: Course, chosen: list[str], student: str | None, force: bool) -> list[pool.Task]:
+    tasks = [
+        pool.Task(name, one, force)
+        for name in chosen
+        for one in course.students(name)
+        if student in (None, one)
+    ]
+    if not tasks:
+        folder = course.folder("submitted", chosen[0], student or "STUDENT")
+        raise CourseError(f"no submissions: put them into {folder}")
+    return tasks
+
+
+def _follow(what: str, total: int, summaries: Iterator[Summary]) -> list[Summary]:
+    """Collect the summaries behind a progress bar."""
+    done = []
+    with Progress(
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[now]}"),
+        console=errors,
+    ) as progress:
+        bar = progress.add_task(what, total=total, now="")
+        for summary in summaries:
+            done.append(summary)
+            progress.update(bar, advance=1, now=f"{summary.assignment}/{summary.student}")
+    return sorted(done, key=lambda one: (one.assignment, one.student))
+
+
+@main.command()
+@assignments_argument
+@student_option
+@click.option("--force", is_flag=True, help="Grade again what was graded and has not changed.")
+@jobs_option
+@click.pass_context
+def grade(
+    ctx: click.Context, assignments: tuple[str, ...], student: str | None, force: bool, jobs: int
+) -> None:
+    """Grade submissions, many at once, into nbgrader's gradebook.
+
+    \b
+    Examples:
+      autograder grade
+      autograder grade tensores --student est-01 --force
+    """
+    course, chosen = _open(ctx, assignments)
+    tasks = _tasks(course, chosen, student, force)
+    done = _follow("grading", len(tasks), pool.grade(course.root, tasks, jobs))
+    _print_summary(done)
+    if any(summary.error for summary in done):
+        errors.print("autograder: some submissions were not graded; see the table", style="red")
+        sys.exit(1)
+
+
+def _print_summary(done: list[Summary]) -> None:
+    """A table of scores, with what a teacher should look at."""
+    table = Table("assignment", "student", "score", "of", "look at", header_style="bold")
+    for column in (2, 3):
+        table.columns[column].justify = "right"
+    for one in done:
+        remarks = [
+            *([f"[red]NOT GRADED[/red] {_plain(one.error)}"] if one.error else []),
+            *([f"[yellow]unreadable[/yellow] {_plain(one.problem)}"] if one.problem else []),
+            *(f"[magenta]grader fault[/magenta] {_plain(fault)}" for fault in one.faults),
+            *(_plain(note) for note in one.notes),
+            *(["[dim]unchanged[/dim]"] if one.skipped else []),
+        ]
+        score = "–" if one.error else f"{one.score:g}"
+        table.add_row(
+            one.assignment, _plain(one.student), score, f"{one.max_score:g}", "\n".join(remarks)
+        )
+    console.print(table)
+    graded = [one for one in done if not one.error]
+    mean = sum(one.score for one in graded) / len(graded) if graded else 0.0
+    faults = sum(bool(one.faults) for one in done)
+    console.print(
+        f"{len(graded)} of {len(done)} submissions graded, mean {mean:.1f} points; "
+        f"{sum(bool(one.problem) for one in done)} unreadable or missing, "
+        f"{faults} with grader faults"
+    )
+
+
+def _plain(text: str) -> str:
+    """Text that comes from a submission, with nothing that rich would take for markup."""
+    return text.replace("[", r"\[")
+
+
+@main.command()
+@assignments_argument
+@student_option
+@jobs_option
+@click.pass_context
+def feedback(
+    ctx: click.Context, assignments: tuple[str, ...], student: str | None, jobs: int
+) -> None:
+    """Write the feedback page of each graded submission.
+
+    \b
+    Example: autograder feedback tensores
+    """
+    course, chosen = _open(ctx, assignments)
+    tasks = _tasks(course, chosen, student, False)
+    done = _follow("feedback", len(tasks), pool.feedback(course.root, tasks, jobs))
+    failed = [one for one in done if one.error]
+    for one in failed:
+        errors.print(f"{one.assignment}/{one.student}: {one.error}", style="red", markup=False)
+    folder = course.root / course.directory.feedback_directory
+    console.print(f"feedback: {folder}/STUDENT/ASSIGNMENT/", soft_wrap=True)
+    if failed:
+        sys.exit(1)
+
+
+@main.command()
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("grades.csv"),
+    show_default=True,
+    help="The file to write.",
+)
+@click.pass_context
+def export(ctx: click.Context, to: Path) -> None:
+    """Write all scores as CSV, with nbgrader's exporter.
+
+    \b
+    Example: autograder export --to grades.csv
+    """
+    course = Course(ctx.obj)
+    if not to.parent.is_dir():
+        raise CourseError(f"cannot write {to}: there is no folder {to.parent}")
+    course.export(to)
+    console.print(f"scores: {to}", soft_wrap=True)
+
+
+@main.command()
+@assignments_argument
+@click.pass_context
+def check(ctx: click.Context, assignments: tuple[str, ...]) -> None:
+    """Find mistakes in the course: unbound graders, points, solutions, stale releases.
+
+    \b
+    Example: autograder check tensores
+    """
+    course, chosen = _open(ctx, assignments)
+    count = 0
+    for name in chosen:
+        findings = check_assignment(course, name)
+        count += len(findings)
+        console.print(f"{name}: {'no findings' if not findings else ''}")
+        for finding in findings:
+            console.print(f"  - {_plain(finding.what)}\n    {_plain(finding.mend)}", soft_wrap=True)
+    if count:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""The handle on a grading process, for the nbgrader bridge and the pool."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from autograder.grading.notebook import CodeCell
+from autograder.grading.results import CellResult
+from autograder.runner.limits import Limits
+from autograder.runner.warm import CellOutcome
+from autograder.runner.wire import Channel, WireClosed, WireError, WireTimeout
+
+_START_SECONDS: Final = 180.0
+_SLACK_SECONDS: Final = 15.0
+
+
+class GradingError(Exception):
+    """Grading itself failed; the message says what and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Graded:
+    """A graded notebook: what became of each code cell, and each grade cell's result."""
+
+    outcomes: Sequence[CellOutcome]
+    results: Sequence[CellResult]
+
+
+class GradingProcess:
+    """A process that holds the collected graders and a warm process; started at first use."""
+
+    def __init__(self, course: Path, graders: Path) -> None:
+        """Remember the folders: the course's root, and the graders' under it."""
+        self._course = course
+        self._graders = graders
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: Channel | None = None
+        self._bound: set[tuple[str, str]] = set()
+        self._refused: str | None = None
+
+    def grade_ids(self, assignment: str) -> set[str]:
+        """The grade cells of an assignment that have hidden graders.
+
+        Raises:
+            GradingError: the graders cannot be collected.
+        """
+        self._start()
+        return {grade_id for name, grade_id in self._bound if name == assignment}
+
+    def grade(
+        self,
+        assignment: str,
+        cells: Sequence[CodeCell],
+        limits: Limits,
+        *,
+        seed: int,
+        language: str = "es",
+        check_seconds: float = 20.0,
+    ) -> Graded:
+        """Run one notebook and its graders.
+
+        A grader that ends or blocks the process costs only its own check: the notebook is run
+        again without it, and the check is reported as a fault.
+
+        Raises:
+            GradingError: the graders cannot be collected, or the process fails otherwise.
+        """
+        skip: list[str] = []
+        request = {
+            "assignment": assignment,
+            "cells": [{"source": cell.source, "grade_id": cell.grade_id} for cell in cells],
+            "limits": limits.to_wire(),
+            "seed": seed,
+            "language": language,
+            "check_seconds": check_seconds,
+        }
+        for _ in range(20):
+            running, failed_in = self._attempt(request | {"skip": skip}, limits, check_seconds)
+            if running is not None:
+                return _graded(running)
+            if failed_in is None:
+                break
+            skip.append(failed_in)
+        raise GradingError("the grading process ended while it ran the notebook, before any check")
+
+    def _attempt(
+        self, request: dict[str, Any], limits: Limits, check_seconds: float
+    ) -> tuple[dict[str, Any] | None, str | None]:
+        """One try: the answer, or None and the check that was running when it failed."""
+        self._start()
+        assert self._channel is not None
+        check: str | None = None
+        timeout = limits.submission_seconds + _SLACK_SECONDS
+        try:
+            self._channel.send(request)
+            while True:
+                answer: dict[str, Any] = self._channel.receive(timeout)
+                if "check" not in answer:
+                    return answer, None
+                check = answer["check"]
+                timeout = check_seconds + _SLACK_SECONDS
+        except (WireClosed, WireTimeout):
+            self.stop()
+            return None, check
+        except WireError as error:
+            self.stop()
+            raise GradingError(
+                f"the notebook cannot be sent to the grading process: {error}"
+            ) from error
+
+    def _start(self) -> None:
+        if self._process is not None:
+            return
+        if self._refused is not None:
+            raise GradingError(self._refused)
+        if not self._graders.is_dir():
+            raise GradingError(
+                f"no folder of graders: {self._graders}. Make it, or set Grading.graders in "
+                "nbgrader_config.py"
+            )
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "autograder.grading.worker",
+                    str(theirs.fileno()),
+                    str(self._course),
+                    str(self._graders),
+                ],
+                pass_fds=[theirs.fileno()],
+                env={name: text for name, text in os.environ.items() if name != "PYTEST_ADDOPTS"},
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self._channel = Channel(ours)
+        try:
+            ready = self._channel.receive(_START_SECONDS)["ready"]
+        except WireError as error:
+            self.stop()
+            self._refused = (
+                f"the graders in {self._graders} could not be collected ({error}); "
+                f"run `pytest {self._graders}` to see why"
+            )
+            raise GradingError(self._refused) from error
+        self._bound = {(assignment, grade_id) for assignment, grade_id in ready}
+
+    def stop(self) -> None:
+        """End the process and everything that it started."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=0.5)  # it ends by itself when its channel closes
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+
+def _graded(answer: dict[str, Any]) -> Graded:
+    outcomes = [CellOutcome(**outcome) for outcome in answer["outcomes"]]
+    return Graded(outcomes, [CellResult.from_dict(result) for result in answer["results"]])

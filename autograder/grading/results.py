@@ -1,0 +1,53 @@
+"""Results of grading: one record per check and per grade cell, and how they travel."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
+
+CheckStatus = Literal["passed", "failed", "not attempted", "fault"]
+"""``fault``: the grader itself failed, which is never the student's mistake."""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check (a pytest item) of a grade cell."""
+
+    node_id: str
+    title: str
+    """The line that students see for it: the first line of the grader's docstring."""
+    weight: float
+    status: CheckStatus
+    message: str = ""
+    hint: str = ""
+    diagnosis: str = ""
+    """The usual mistake that it looks like, as a slug, or empty."""
+    detail: str = ""
+    """For the teacher only: what went wrong in the grader or in the student's function."""
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """The checks of one grade cell."""
+
+    grade_id: str
+    checks: Sequence[CheckResult] = field(default_factory=tuple)
+
+    def score(self, points: float) -> float:
+        """Partial credit: the passed weights' share of ``points``, to two decimals."""
+        total = sum(check.weight for check in self.checks)
+        passed = sum(check.weight for check in self.checks if check.status == "passed")
+        return round(points * passed / total, 2) if total > 0 else 0.0
+
+    @property
+    def needs_review(self) -> bool:
+        """Whether a grader failed, so that a person must look."""
+        return any(check.status == "fault" for check in self.checks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain data."""
+        return {"grade_id": self.grade_id, "checks": [asdict(check) for check in self.checks]}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The result that ``to_dict`` described."""
+        return cls(data["grade_id"], tuple(CheckResult(**check) for check in data["checks"]))

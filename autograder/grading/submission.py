@@ -1,0 +1,220 @@
+"""What a hidden grader sees of a submission: the ``submission`` fixture."""
+
+import hashlib
+import random
+from typing import Any, NoReturn, TypeVar
+
+import torch
+
+from autograder.messages import translate as _
+from autograder.runner.values import (
+    ArrayValue,
+    FigureValue,
+    FunctionValue,
+    TensorValue,
+    Value,
+)
+from autograder.runner.warm import Call, CallFailed, Checkpoint
+from autograder.runner.wire import WireError
+
+_T = TypeVar("_T")
+
+
+class CheckFailed(AssertionError):
+    """The student's result is not what was asked; ``message`` and ``hint`` are for them."""
+
+    def __init__(self, message: str, hint: str = "", diagnosis: str = "", detail: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.diagnosis = diagnosis
+        self.detail = detail
+
+
+class NotAttempted(CheckFailed):
+    """The student has not done this part yet."""
+
+
+def fail(message: str, hint: str = "", diagnosis: str = "") -> NoReturn:
+    """Fail the running check.
+
+    Args:
+        message: what is wrong with the student's result, in the course's language; never a
+            hidden input, a value of the reference or its code.
+        hint: what to look at next.
+        diagnosis: a slug of the usual mistake that it looks like, for statistics.
+
+    Raises:
+        CheckFailed: always.
+    """
+    raise CheckFailed(message, hint, diagnosis)
+
+
+class Submission:
+    """One student's notebook as it was when execution reached the check's grade cell."""
+
+    def __init__(self, checkpoint: Checkpoint | None, reason: str, seed: int, check: str) -> None:
+        """Make the view of one check.
+
+        Args:
+            checkpoint: the namespace at the grade cell; None when it was not reached.
+            reason: why it was not reached, for the student.
+            seed: the submission's seed; the same one gives the same hidden inputs.
+            check: the check's name, mixed into the seed.
+        """
+        digest = hashlib.sha256(f"{seed}/{check}".encode()).digest()
+        own_seed = int.from_bytes(digest[:7], "big")
+        self._checkpoint = checkpoint
+        self._reason = reason
+        self.random = random.Random(own_seed)
+        """Random numbers for hidden inputs, seeded by the submission and the check."""
+        self.generator = torch.Generator().manual_seed(own_seed)
+        """The same for torch: ``torch.randn(3, generator=submission.generator)``."""
+
+    @property
+    def cuda_available(self) -> bool:
+        """Whether the student's code saw a CUDA device."""
+        return torch.cuda.is_available()
+
+    def _reached(self) -> Checkpoint:
+        if self._checkpoint is None:
+            raise NotAttempted(self._reason)
+        return self._checkpoint
+
+    def has(self, name: str) -> bool:
+        """Whether the namespace has ``name``."""
+        try:
+            self.value(name)
+        except NotAttempted:
+            return False
+        return True
+
+    def value(self, name: str) -> Value:
+        """The value of ``name``.
+
+        Raises:
+            NotAttempted: there is no such name.
+            CheckFailed: the student's process does not answer.
+        """
+        try:
+            return self._reached().read(name)
+        except KeyError:
+            raise NotAttempted(
+                _("`{name}` does not exist yet.", name=name),
+                _("Write your answer in the cell above, run it, and check for errors in it."),
+            ) from None
+        except WireError as error:
+            raise _no_answer(error) from error
+
+    def tensor(self, name: str) -> TensorValue:
+        """The value of ``name``, which must be a tensor; ``CheckFailed`` if it is not."""
+        return self._of_type(self.value(name), TensorValue, f"`{name}`", "torch.Tensor")
+
+    def array(self, name: str) -> ArrayValue:
+        """The value of ``name``, which must be a NumPy array; ``CheckFailed`` if it is not."""
+        return self._of_type(self.value(name), ArrayValue, f"`{name}`", "numpy.ndarray")
+
+    def text(self, name: str) -> str:
+        """The value of ``name``, which must be a text; ``CheckFailed`` if it is not."""
+        return self._of_type(self.value(name), str, f"`{name}`", "str")
+
+    def as_tensor(self, value: Value, what: str) -> TensorValue:
+        """``value``, which must be a tensor: a check that fails says that ``what`` is none."""
+        return self._of_type(value, TensorValue, what, "torch.Tensor")
+
+    @staticmethod
+    def _of_type(value: Value, kind: type[_T], what: str, expected: str) -> _T:
+        if isinstance(value, kind):
+            return value
+        actual = type_name(value)
+        if value is None:
+            raise NotAttempted(_("{what} is still None.", what=what))
+        raise CheckFailed(
+            _("{what} is of type {actual}; {expected} was asked.", what=what, actual=actual,
+              expected=expected),
+            _("Look at how it is made: `type(...)` tells what you have."),
+            "wrong-type",
+        )  # fmt: skip
+
+    def figures(self) -> list[FigureValue]:
+        """Every figure made up to the grade cell, also shown and closed ones."""
+        try:
+            return self._reached().figures()
+        except WireError as error:
+            raise _no_answer(error) from error
+
+    def call(self, name: str, *args: Any, autograd: bool = True, **kwargs: Any) -> Call:
+        """Call the student's function ``name``.
+
+        Each call runs in a copy of the student's process, so it cannot change what another
+        check sees, and has its own time limit.
+
+        Args:
+            name: the function's name.
+            *args: tensors (with their ``requires_grad`` and ``.grad``), arrays, numbers,
+                strings, containers of them, or ``Expression``.
+            autograd: False makes any use of autograd fail.
+            **kwargs: named arguments of the same kinds.
+
+        Raises:
+            NotAttempted: there is no such function, or it raises ``NotImplementedError``.
+            CheckFailed: it raises, ends its process or takes too long.
+        """
+        function = self.value(name)
+        self._of_type(function, FunctionValue, f"`{name}`", _("a function"))
+        try:
+            return self._reached().call(name, args, kwargs, autograd)
+        except CallFailed as error:
+            raise _call_failed(name, error) from error
+        except WireError as error:
+            raise _no_answer(error) from error
+
+
+def _no_answer(error: WireError) -> CheckFailed:
+    detail = f"{type(error).__name__}: {error}"
+    return CheckFailed(_("Your notebook's process ended or did not answer."), detail=detail)
+
+
+def _call_failed(name: str, error: CallFailed) -> CheckFailed:
+    """The failed check for a call that did not return.
+
+    The exception's text stays with the teacher: a function could put its inputs into it.
+    """
+    detail = f"{error.kind}: {error.text}"
+    if error.kind == "NotImplementedError":
+        return NotAttempted(_("`{name}` is still to be written.", name=name), detail=detail)
+    if error.kind == "WireTimeout":
+        return CheckFailed(
+            _("`{name}` did not finish in time.", name=name),
+            _("Look for a loop that never ends."),
+            "timeout",
+            detail,
+        )
+    if error.kind == "WireClosed":
+        return CheckFailed(
+            _("`{name}` ended the whole process.", name=name), "", "process-ended", detail
+        )
+    if error.kind == "AutogradDisabledError":
+        return CheckFailed(
+            _("`{name}` uses autograd, which is switched off here.", name=name),
+            _("Write the formula of the gradient with tensor operations."),
+            "autograd-used",
+            detail,
+        )
+    message = _("`{name}` raises {kind} when it is called.", name=name, kind=error.kind)
+    if error.line is not None:
+        message += " " + _("It happens in line {line} of its cell.", line=error.line)
+    hint = _("Call it yourself with small tensors of other shapes and dtypes and read the error.")
+    return CheckFailed(message, hint, "exception", detail)
+
+
+def type_name(value: Value) -> str:
+    """The name of a value's type, as a student knows it."""
+    if isinstance(value, TensorValue):
+        return "torch.Tensor"
+    if isinstance(value, ArrayValue):
+        return "numpy.ndarray"
+    if isinstance(value, FunctionValue):
+        return _("a function")
+    name = getattr(value, "type_name", type(value).__name__)
+    return str(name)[:60]

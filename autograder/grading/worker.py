@@ -1,0 +1,183 @@
+"""The trusted process that grades: graders collected once, run for one submission after another.
+
+Started as ``python -m autograder.grading.worker FD COURSE GRADERS``. It owns the warm process;
+the client (``autograder.grading.client``) sends notebooks and receives outcomes and results.
+Before each check it names the check, so that the client knows which grader was running when
+this process ends or hangs.
+"""
+
+import signal
+import socket
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from autograder.grading import items as checks
+from autograder.grading.notebook import CodeCell, RunningNotebook, run_notebook
+from autograder.grading.plugin import PROVIDER, RESULT
+from autograder.grading.results import CellResult, CheckResult
+from autograder.grading.submission import Submission
+from autograder.messages import set_language
+from autograder.runner.limits import Limits
+from autograder.runner.warm import WarmProcess
+from autograder.runner.wire import Channel, WireClosed
+
+IDLE_SECONDS: Final = 7 * 24 * 3600.0
+
+
+class GraderTimeout(BaseException):
+    """A grader took longer than its limit."""
+
+
+class GradingLoop:
+    """Replaces pytest's loop over the items by one over submissions."""
+
+    def __init__(self, channel: Channel, warm: WarmProcess) -> None:
+        self._channel = channel
+        self._warm = warm
+        self._notebook: RunningNotebook | None = None
+        self._seed = 0
+        self._by_cell: dict[tuple[str, str], list[pytest.Item]] = {}
+
+    def submission(self, item: pytest.Item) -> Submission:
+        """The running submission, as the item's grade cell saw it."""
+        bound = checks.binding(item)
+        if bound is None or self._notebook is None:
+            raise checks.BindingError(f"{item.nodeid}: it has no grade_cell marker")
+        checkpoint, reason = self._notebook.at(bound.grade_id)
+        return Submission(checkpoint, reason, self._seed, checks.check_name(item))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Serve requests until the client closes the channel."""
+        signal.signal(signal.SIGALRM, _on_alarm)
+        for item in session.items:
+            bound = checks.binding(item)
+            if bound is not None:
+                self._by_cell.setdefault((bound.assignment, bound.grade_id), []).append(item)
+        self._channel.send({"ready": sorted([list(key) for key in self._by_cell])})
+        while True:
+            try:
+                request = self._channel.receive(IDLE_SECONDS)
+            except WireClosed:
+                return True
+            self._channel.send(self._grade(request))
+
+    def _grade(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run one notebook and its graders."""
+        set_language(request["language"])
+        cells = [CodeCell(cell["source"], cell["grade_id"]) for cell in request["cells"]]
+        assignment = request["assignment"]
+        graded = {grade_id for name, grade_id in self._by_cell if name == assignment}
+        self._seed = request["seed"]
+        limits = Limits(**request["limits"])
+        self._notebook = run_notebook(self._warm, cells, graded, limits, self._seed)
+        try:
+            here = [cell.grade_id for cell in cells if cell.grade_id in graded]
+            results = [
+                self._grade_cell(self._by_cell[assignment, grade_id], grade_id, request)
+                for grade_id in here
+                if grade_id is not None
+            ]
+            outcomes = [vars(outcome) for outcome in self._notebook.outcomes]
+        finally:
+            self._notebook.close()
+            self._notebook = None
+        return {"outcomes": outcomes, "results": [result.to_dict() for result in results]}
+
+    def _grade_cell(
+        self, items: Sequence[pytest.Item], grade_id: str, request: dict[str, Any]
+    ) -> CellResult:
+        skipped: Collection[str] = request["skip"]
+        results = [
+            _fault(item, "the grader ended or blocked the grading process")
+            if checks.check_name(item) in skipped
+            else self._run_check(item, request["check_seconds"])
+            for item in items
+        ]
+        return CellResult(grade_id, tuple(results))
+
+    def _run_check(self, item: pytest.Item, seconds: float) -> CheckResult:
+        self._channel.send({"check": checks.check_name(item)})
+        if RESULT in item.stash:
+            del item.stash[RESULT]
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            runtestprotocol(item, nextitem=None, log=False)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            return _fault(item, f"{type(error).__name__}: {error}")
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        return item.stash[RESULT]
+
+
+def _fault(item: pytest.Item, detail: str) -> CheckResult:
+    bound = checks.binding(item)
+    assert bound is not None
+    return CheckResult(
+        node_id=checks.check_name(item),
+        title=bound.title,
+        weight=bound.weight,
+        status="fault",
+        message=checks.fault_message(),
+        detail=f"{item.nodeid}: {detail}",
+    )
+
+
+def _on_alarm(number: int, frame: FrameType | None) -> None:
+    raise GraderTimeout("the grader took longer than its limit")
+
+
+def main(descriptor: int, course: Path, graders: Path) -> int:
+    """Collect the graders and serve; the exit status is pytest's."""
+    warm = WarmProcess()
+    channel = Channel(socket.socket(fileno=descriptor))
+    loop = GradingLoop(channel, warm)
+    sys.path.insert(0, str(course))
+    set_provider = _Configure(loop)
+    try:
+        return int(
+            pytest.main(
+                [
+                    str(graders),
+                    f"--rootdir={course}",
+                    "--override-ini=addopts=",  # options for people, such as -v or --cov
+                    "--import-mode=importlib",
+                    "-p",
+                    "no:cacheprovider",
+                    "-p",
+                    "no:terminal",
+                    "-p",
+                    "no:randomly",
+                ],
+                plugins=[set_provider, loop],
+            )
+        )
+    finally:
+        warm.stop()
+
+
+class _Configure:
+    """Makes the loop the provider before the installed plugin would make its own."""
+
+    def __init__(self, loop: GradingLoop) -> None:
+        self._loop = loop
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[PROVIDER] = self._loop
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            print(f"autograder: {report.nodeid}: {report.longreprtext}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])))

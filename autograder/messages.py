@@ -1,0 +1,32 @@
+"""What students read, in the course's language, through gettext catalogs.
+
+English texts are the message ids; ``locale/<language>/LC_MESSAGES/autograder.po`` translates
+them. The language is set once per process, from ``Grading.language``.
+"""
+
+import gettext
+from pathlib import Path
+from typing import Final
+
+LOCALE_FOLDER: Final = Path(__file__).parent / "locale"
+LANGUAGES: Final = ("es", "en")
+
+_catalog: gettext.NullTranslations = gettext.NullTranslations()
+
+
+def set_language(language: str) -> None:
+    """Use the catalog of ``language``.
+
+    Raises:
+        ValueError: there is no such catalog.
+    """
+    global _catalog
+    if language not in LANGUAGES:
+        raise ValueError(f"no catalog for language {language!r}: choose one of {LANGUAGES}")
+    _catalog = gettext.translation("autograder", LOCALE_FOLDER, [language], fallback=True)
+
+
+def translate(text: str, **values: object) -> str:
+    """The text in the current language, with ``{name}`` replaced by ``values``."""
+    translated = _catalog.gettext(text)
+    return translated.format(**values) if values else translated

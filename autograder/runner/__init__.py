@@ -1,0 +1,1 @@
+"""Run untrusted notebooks: the warm process, the cell runner and the data-only wire."""
