@@ -199,7 +199,8 @@ class Course:
             notebook = nbformat.read(path, as_version=4)
             facts = notebook.metadata.get(METADATA, {})
             result.problem = result.problem or facts.get("problem", "")
-            result.notes += facts.get("notes", [])
+            if not facts.get("problem"):  # then everything was put back, which says nothing
+                result.notes += facts.get("notes", [])
             for cell in notebook.cells:
                 checks = cell.metadata.get(METADATA, {}).get("checks", [])
                 result.faults += [c["detail"] for c in checks if c["status"] == "fault"]
@@ -292,7 +293,9 @@ def _explain(log: str, assignment: str, student: str) -> str:
         return "the gradebook cannot be written: check who owns gradebook.db and its folder"
     where = f"{assignment}/{student}" if student != "." else assignment
     raised = [line for line in _RAISED.findall(log) if not line.startswith("nbgrader.converters")]
-    return f"{where}: {_short(raised[-1]) if raised else log.strip() or 'nbgrader does not say why'}"
+    return (
+        f"{where}: {_short(raised[-1]) if raised else log.strip() or 'nbgrader does not say why'}"
+    )
 
 
 def _short(raised: str) -> str:

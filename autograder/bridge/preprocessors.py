@@ -235,7 +235,7 @@ def _error(name: str, text: str) -> Any:
 def _say_notes(nb: NotebookNode) -> None:
     """Show at the top of the notebook what was put back."""
     notes = nb.metadata[METADATA].get("notes", [])
-    if notes:
+    if notes and "problem" not in nb.metadata[METADATA]:
         text = "\n".join(f"- {note}" for note in notes)
         nb.cells.insert(0, new_markdown_cell(text, id="autograder-notes"))
 

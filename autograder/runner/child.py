@@ -77,7 +77,7 @@ def _run(shell: CellShell, channel: Channel, sockets: list[socket.socket]) -> No
     checkpoint = 0
     for index, cell in enumerate(job["cells"]):
         if cell["grade"]:
-            _fork_checkpoint(shell, sockets, checkpoint, limits)
+            _fork_checkpoint(shell, channel, sockets, checkpoint, limits)
             checkpoint += 1
             channel.send({"cell": index, "status": "checkpoint"})
         else:
@@ -138,11 +138,12 @@ def _without_transient(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fork_checkpoint(
-    shell: CellShell, sockets: list[socket.socket], index: int, limits: Limits
+    shell: CellShell, cells: Channel, sockets: list[socket.socket], index: int, limits: Limits
 ) -> None:
     """Freeze the namespace for one grade cell in a copy of this process."""
     if os.fork() == 0:
         try:
+            cells.close()  # so that its end is seen when the cells' process ends
             for other in range(index + 1, len(sockets)):
                 sockets[other].close()
             torch.set_num_threads(1)  # the pool of a parent's threads does not survive a fork

@@ -222,7 +222,7 @@ def _text_to_wire(obj: str | bytes, depth: int) -> Any:
     return obj if len(obj) <= MAX_BYTES // 4 else None
 
 
-def _tensor_to_wire(tensor: torch.Tensor, depth: int) -> Any:
+def _tensor_to_wire(tensor: torch.Tensor, depth: int, with_grad: bool = True) -> Any:
     """Facts and bytes of a tensor; methods are called unbound, past any subclass's own."""
     with torch._C.DisableTorchFunctionSubclass(), torch.no_grad():
         plain = torch.Tensor.as_subclass(torch.Tensor.detach(tensor), torch.Tensor)
@@ -240,7 +240,7 @@ def _tensor_to_wire(tensor: torch.Tensor, depth: int) -> Any:
             "device": str(plain.device),
             "requires_grad": bool(_attribute(tensor, "requires_grad")),
             "is_leaf": bool(_attribute(tensor, "is_leaf")),
-            "grad": None if grad is None or depth > 0 else _tensor_to_wire(grad, depth + 1),
+            "grad": _tensor_to_wire(grad, depth, False) if grad is not None and with_grad else None,
             "grad_fn": None if grad_fn is None else str(type(grad_fn).__name__)[:200],
             "memory": plain.data_ptr(),
         }

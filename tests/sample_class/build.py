@@ -40,7 +40,8 @@ def build(course: Path, assignments: Sequence[str] | None = None) -> list[Case]:
 def read_release(course: Path, assignment: str) -> NotebookNode:
     """The students' version of an assignment."""
     path = course / "release" / assignment / f"{assignment}.ipynb"
-    return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+    notebook: NotebookNode = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+    return notebook
 
 
 def draft(course: Path, case: Case, release: NotebookNode) -> Draft:

@@ -288,9 +288,8 @@ _OWN: Final = (
         "The loss takes z for probabilities, which raises: the rest of the cell counts.",
         {
             **_without("gradientes-grad-fn", "gradientes-backward"),
-            "gradientes-perdida": PLAIN["gradientes-perdida"].replace(
-                "_with_logits(z, y)", "(z - 100, y)"
-            ),
+            "gradientes-perdida": "torch.manual_seed(1)\n"
+            + PLAIN["gradientes-perdida"].replace("_with_logits", ""),
         },
         expected={"gradientes-perdida": 4, **_AFTER},
     ),
@@ -315,6 +314,40 @@ _OWN: Final = (
             "gradientes-perdida": "\n".join(PLAIN["gradientes-perdida"].splitlines()[:4]),
         },
         expected={"gradientes-perdida": 3, **_AFTER},
+    ),
+    Case(
+        "requires-grad-tarde",
+        _A,
+        "requires_grad is set after the operation: values and parameters are right, but z and "
+        "loss have no grad_fn and nothing can be backpropagated.",
+        _but(
+            perdida="""
+            x = torch.ones(5)
+            y = torch.zeros(3)
+            w = torch.randn(5, 3)
+            b = torch.randn(3)
+            z = x @ w + b
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(z, y)
+            w.requires_grad_()
+            b.requires_grad_()
+            """
+        ),
+        expected=_AFTER,
+    ),
+    Case(
+        "sin-requires-grad",
+        _A,
+        "w and b do not require grad: nothing can be backpropagated.",
+        _but(perdida=PLAIN["gradientes-perdida"].replace(", requires_grad=True", "")),
+        expected={"gradientes-perdida": 4, **_AFTER},
+    ),
+    Case(
+        "detach-antes-de-la-perdida",
+        _A,
+        "z is detached too early: its own name is right, the loss has none and cannot be "
+        "backpropagated.",
+        _but(perdida=PLAIN["gradientes-perdida"].replace("(z, y)", "(z.detach(), y)")),
+        expected={"gradientes-grad-fn": 1, "gradientes-backward": 0},
     ),
     # --- gradientes-grad-fn
     Case(
@@ -664,7 +697,7 @@ PLAN: Final = Plan(
     ),
     takes_along={"gradientes-perdida": ("gradientes-grad-fn", "gradientes-backward")},
     first_cell_survivors=(),
-    import_again=("gradientes-perdida", ()),
+    import_again=("gradientes-funcion", ("gradientes-funcion", "gradientes-a-mano")),
     foreign="tensores",
     own=_OWN,
 )

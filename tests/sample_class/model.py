@@ -4,7 +4,6 @@ import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from nbformat import NotebookNode, v4
@@ -42,8 +41,6 @@ POINTS: Final[Mapping[str, Mapping[str, float]]] = {
     },
 }
 """The points of every grade cell, in the order of the notebook, by assignment."""
-
-_NOTHING: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 @dataclass
@@ -87,7 +84,7 @@ class Case:
     answers: Answers = field(default_factory=dict)
     """Exercises without an answer stay as they were released."""
     spoil: tuple[Spoil, ...] = ()
-    expected: Mapping[str, float] = _NOTHING
+    expected: Mapping[str, float] = field(default_factory=dict)
     """The score of each grade cell that does not earn all its points."""
 
     def __post_init__(self) -> None:

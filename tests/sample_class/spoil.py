@@ -42,7 +42,8 @@ def _grade_cells(draft: Draft) -> Iterator[NotebookNode]:
 
 
 def _first_code_cell(notebook: NotebookNode) -> NotebookNode:
-    return next(cell for cell in notebook.cells if cell.cell_type == "code")
+    found: NotebookNode = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    return found
 
 
 # --- spoiling code ---------------------------------------------------------------------------
@@ -116,6 +117,17 @@ def strip_metadata(draft: Draft) -> None:
     """Lose the nbgrader metadata of every grade cell, as some editors do on copying."""
     for cell in list(_grade_cells(draft)):
         del cell.metadata["nbgrader"]
+
+
+def answer_elsewhere(grade_id: str) -> Spoil:
+    """Move the answer to a plain cell of the student's own; the solution cell is gone."""
+
+    def change(draft: Draft) -> None:
+        cells = draft.notebook.cells
+        index = position(draft.notebook, _solution(grade_id))
+        cells[index] = v4.new_code_cell(cells[index].source, id="mi-celda")
+
+    return change
 
 
 def duplicate(grade_id: str) -> Spoil:

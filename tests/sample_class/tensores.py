@@ -9,7 +9,9 @@ from tests.sample_class.spoil import extra_cell
 _A: Final = "tensores"
 
 
-def _answers(lista: str, numpy: str, like: str, forma: str, atributos: str, afin: str) -> Answers:
+def _answers(
+    *, lista: str, numpy: str, like: str, forma: str, atributos: str, afin: str
+) -> Answers:
     return {
         "tensores-lista": code(lista),
         "tensores-numpy": code(numpy),
@@ -57,7 +59,8 @@ _LAMBDAS: Final = _answers(
     x_rand = torch.rand(tensor_data.shape)
     """,
     forma="""
-    zeros_tensor, ones_tensor, rand_tensor = (f(shape) for f in (torch.zeros, torch.ones, torch.rand))
+    crear = (torch.zeros, torch.ones, torch.rand)
+    zeros_tensor, ones_tensor, rand_tensor = (f(shape) for f in crear)
     """,
     atributos="""
     describe = lambda t: dict(shape=t.shape, dtype=t.dtype, device=f"{t.device}")

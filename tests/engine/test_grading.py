@@ -1,0 +1,298 @@
+"""Grading end to end on a tiny course that the engine does not know."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from autograder.bridge.course import Course, Summary
+from autograder.check import check
+
+CONFIG = """
+from autograder.bridge import configure
+c = get_config()
+configure(c)
+c.RunGraders.cell_seconds = 2
+c.RunGraders.call_seconds = 2
+c.RunGraders.check_seconds = 2
+c.RunGraders.language = "en"
+"""
+GRADERS = '''
+import os
+import pytest
+import torch
+from autograder.grading import Submission, close, fail
+
+@pytest.mark.grade_cell("one-tensor", weight=2)
+def test_shape(submission: Submission) -> None:
+    """`t` has three elements."""
+    if submission.tensor("t").shape != (3,):
+        fail("wrong shape", hint="read «Shapes»", diagnosis="wrong-shape")
+
+@pytest.mark.grade_cell("one-tensor")
+def test_values(submission: Submission) -> None:
+    """`t` holds ones."""
+    assert close(submission.tensor("t").tensor, torch.ones(3))
+
+@pytest.mark.grade_cell("one-double", weight=3)
+def test_double(submission: Submission) -> None:
+    """`double` doubles."""
+    x = torch.randn(4, generator=submission.generator)
+    result = submission.as_tensor(submission.call("double", x).value, "the result")
+    if not close(result.tensor, 2 * x):
+        fail("it does not double")
+
+@pytest.mark.grade_cell("one-double")
+def test_whatever(submission: Submission) -> None:
+    """A check whose grader can be provoked to fail."""
+    factor = submission.call("double", torch.ones(1)).value.tensor.item()
+    if factor == 5:
+        os._exit(3)
+    if factor == 6:
+        while True:
+            pass
+    if factor == 7:
+        raise KeyError("a mistake in the grader")
+'''
+
+
+def nbgrader_cell(source: str, grade_id: str, points: float | None = None) -> Any:
+    cell = new_code_cell(source, id=grade_id)
+    grade = points is not None
+    cell.metadata["nbgrader"] = {
+        "grade_id": grade_id,
+        "grade": grade,
+        "solution": not grade,
+        "locked": grade,
+        "task": False,
+        "schema_version": 3,
+    } | ({"points": points} if grade else {})
+    return cell
+
+
+def source_notebook(tensor: str, double: str) -> Any:
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = new_notebook(metadata={"kernelspec": kernel})
+    notebook.cells = [
+        new_code_cell("import torch", id="imports"),
+        nbgrader_cell(f"### BEGIN SOLUTION\n{tensor}\n### END SOLUTION", "one-tensor-solution"),
+        nbgrader_cell("assert t.shape == (3,)", "one-tensor", 3),
+        nbgrader_cell(f"### BEGIN SOLUTION\n{double}\n### END SOLUTION", "one-double-solution"),
+        nbgrader_cell("assert double(1) == 2", "one-double", 4),
+    ]
+    return notebook
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
+    root = tmp_path_factory.mktemp("course")
+    (root / "nbgrader_config.py").write_text(CONFIG)
+    (root / "source/one").mkdir(parents=True)
+    (root / "tests/graders/one").mkdir(parents=True)
+    (root / "tests/graders/one/test_one.py").write_text(GRADERS)
+    notebook = source_notebook("t = torch.ones(3)", "def double(x):\n    return 2 * x")
+    nbformat.write(notebook, root / "source/one/one.ipynb")
+    made = Course(root)
+    made.release("one")
+    return made
+
+
+def hand_in(course: Course, student: str, answers: Mapping[str, str]) -> Path:
+    notebook = nbformat.read(course.folder("release", "one") / "one.ipynb", as_version=4)
+    for cell in notebook.cells:
+        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+        if grade_id.endswith("-solution"):
+            cell.source = answers.get(grade_id.removesuffix("-solution"), cell.source)
+    path = course.folder("submitted", "one", student) / "one.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+    return path
+
+
+def graded(course: Course, student: str, tensor: str, double: str) -> Summary:
+    hand_in(course, student, {"one-tensor": tensor, "one-double": double})
+    return course.autograde("one", student, force=True)
+
+
+def test_a_right_submission_earns_everything(course: Course) -> None:
+    summary = graded(course, "right", "t = torch.tensor([1.0] * 3)", "double = lambda x: x + x")
+    assert (summary.score, summary.max_score, summary.error) == (7, 7, "")
+
+
+def test_a_partly_right_submission_earns_the_weights_that_passed(course: Course) -> None:
+    summary = graded(course, "partly", "t = torch.zeros(3)", "def double(x):\n    return 3 * x")
+    assert course.scores("one")["partly"] == {"one-tensor": 2, "one-double": 1}
+    assert summary.score == 3
+
+
+def test_an_untouched_release_earns_nothing(course: Course) -> None:
+    hand_in(course, "untouched", {})
+    assert course.autograde("one", "untouched").score == 0
+
+
+@pytest.mark.parametrize(
+    ("factor", "told"),
+    [(5, "ended or blocked"), (6, "GraderTimeout"), (7, "a mistake in the grader")],
+)
+def test_a_grader_that_fails_costs_its_check_only_and_is_shown_to_the_teacher(
+    course: Course, factor: int, told: str
+) -> None:
+    student = f"provokes-{factor}"
+    summary = graded(course, student, "t = torch.ones(3)", f"double = lambda x: {factor} * x")
+    assert course.scores("one")[student] == {"one-tensor": 3, "one-double": 0}
+    assert len(summary.faults) == 1 and told in summary.faults[0]
+    with course.gradebook() as gradebook:
+        grade = gradebook.find_grade("one-double", "one", "one", student)
+        assert grade.needs_manual_grade
+    page = course.feedback("one", student)
+    assert page is not None
+    html = (page / "one.html").read_text()
+    assert "Your teacher will look" in html or "your teacher will look" in html
+    assert told not in html
+
+
+def test_a_manual_grade_survives_a_regrade(course: Course) -> None:
+    graded(course, "manual", "t = torch.zeros(3)", "double = lambda x: 2 * x")
+    with course.gradebook() as gradebook:
+        gradebook.find_grade("one-tensor", "one", "one", "manual").manual_score = 2.5
+        gradebook.db.commit()
+    assert course.autograde("one", "manual", force=True).score == 6.5
+
+
+def test_a_late_submission_is_penalised_by_nbgraders_own_plugin(course: Course) -> None:
+    path = hand_in(course, "late", {"one-tensor": "t = torch.ones(3)"})
+    (path.parent / "timestamp.txt").write_text("2026-01-02 00:00:00 UTC")
+    with course.gradebook() as gradebook:
+        gradebook.update_or_create_assignment("one", duedate="2026-01-01 00:00:00 UTC")
+    course.autograde("one", "late")
+    with course.gradebook() as gradebook:
+        assert gradebook.find_submission("one", "late").total_seconds_late == 24 * 3600
+
+
+def test_results_written_by_a_student_into_the_metadata_count_for_nothing(course: Course) -> None:
+    path = hand_in(course, "forger", {})
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        cell.metadata["autograder"] = {"grade_id": "one-tensor", "checks": [{"status": "passed"}]}
+        cell.metadata.get("nbgrader", {}).update(points=1000)
+    notebook.metadata["autograder"] = {"problem": "", "graded": True, "notes": ["10/10"]}
+    nbformat.write(notebook, path)
+    summary = course.autograde("one", "forger")
+    assert (summary.score, summary.max_score, summary.notes) == (0, 7, [])
+
+
+def test_an_unchanged_submission_is_not_graded_again(course: Course) -> None:
+    graded(course, "again", "t = torch.ones(3)", "double = lambda x: 2 * x")
+    assert course.autograde("one", "again").skipped
+    hand_in(course, "again", {"one-tensor": "t = torch.ones(3)"})
+    second = course.autograde("one", "again")
+    assert (second.skipped, second.score) == (False, 3)
+
+
+def test_a_run_that_was_killed_midway_is_completed_by_the_next(course: Course) -> None:
+    hand_in(course, "killed", {"one-tensor": "t = torch.ones(3)"})
+    folder = course.folder("autograded", "one", "killed")
+    folder.mkdir(parents=True)  # what nbgrader has written when it is killed before the scores
+    (folder / "one.ipynb").write_bytes(
+        (course.folder("submitted", "one", "killed") / "one.ipynb").read_bytes()
+    )
+    assert course.autograde("one", "killed").score == 3
+
+
+def test_check_finds_nothing_in_a_sound_course(course: Course) -> None:
+    assert check(course, "one") == []
+
+
+def test_check_finds_what_a_teacher_got_wrong(course: Course, tmp_path: Path) -> None:
+    (tmp_path / "nbgrader_config.py").write_text(CONFIG)
+    (tmp_path / "source/one").mkdir(parents=True)
+    (tmp_path / "tests/graders/one").mkdir(parents=True)
+    extra = (
+        '\n@pytest.mark.grade_cell("no-such-cell")\ndef test_extra(submission):\n    "x"\n'
+        '\n@pytest.mark.grade_cell("one-free")\ndef test_free(submission):\n    "x"\n'
+    )
+    (tmp_path / "tests/graders/one/test_one.py").write_text(GRADERS + extra)
+    good = source_notebook("t = torch.ones(3)", "def double(x):\n    return 2 * x")
+    good.cells.append(nbgrader_cell("pass", "one-free", 1))
+    nbformat.write(good, tmp_path / "source/one/one.ipynb")
+    wrong = Course(tmp_path)
+    wrong.release("one")
+    bad = source_notebook("t = torch.zeros(3)", "def double(x):\n    return 2 * x")
+    bad.cells.append(nbgrader_cell("pass", "one-free", 2))
+    bad.cells.append(nbgrader_cell("pass", "one-alone", 1))
+    nbformat.write(bad, tmp_path / "source/one/one.ipynb")
+    told = "\n".join(finding.what for finding in check(wrong, "one"))
+    assert "grade cell 'one-alone' has no grader" in told
+    assert "'no-such-cell', which is no grade cell" in told
+    assert "'one-free' is worth 2 in the source notebook and 1 in the release" in told
+    assert "'one-free' is worth 2 in the source notebook and 1 in the gradebook" in told
+    assert "the solution does not earn 'one-tensor'" in told
+    assert "not what its source gives today" in told
+    nbformat.write(good, tmp_path / "source/one/one.ipynb")
+    told = "\n".join(finding.what for finding in check(wrong, "one"))
+    assert "an untouched release earns 1 for 'one-free'" in told
+
+
+def autograder(root: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "autograder.cli", "--course", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("grade", "no-such"), "no assignment 'no-such'"),
+        (("release", "no-such"), "no assignment 'no-such'"),
+        (("grade", "one", "--student", "nobody"), "no submissions"),
+        (("grade", "--jobs", "0"), "--jobs"),
+        (("export", "--to", "no/such/folder/grades.csv"), "there is no folder"),
+        (("nonsense",), "No such command"),
+    ],
+)
+def test_a_wrong_command_line_gets_a_clear_error(
+    course: Course, arguments: tuple[str, ...], told: str
+) -> None:
+    done = autograder(course.root, *arguments)
+    assert done.returncode != 0
+    assert told in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_folder_that_is_no_course_is_named(tmp_path: Path) -> None:
+    done = autograder(tmp_path, "grade")
+    assert done.returncode == 1 and "has no nbgrader_config.py" in done.stderr
+
+
+def test_an_assignment_that_was_not_released_is_told(tmp_path: Path, course: Course) -> None:
+    (tmp_path / "nbgrader_config.py").write_text(CONFIG)
+    for step in ("source/one", "submitted/a/one"):
+        (tmp_path / step).mkdir(parents=True)
+        notebook = source_notebook("t = 1", "def double(x):\n    return 2 * x")
+        nbformat.write(notebook, tmp_path / step / "one.ipynb")
+    summary = Course(tmp_path).autograde("one", "a")
+    assert "run `autograder release one` first" in summary.error
+
+
+def test_graders_that_cannot_be_imported_are_reported_once(tmp_path: Path, course: Course) -> None:
+    (tmp_path / "nbgrader_config.py").write_text(CONFIG)
+    (tmp_path / "source/one").mkdir(parents=True)
+    notebook = source_notebook("t = 1", "def double(x):\n    return 2 * x")
+    nbformat.write(notebook, tmp_path / "source/one/one.ipynb")
+    broken = Course(tmp_path)
+    broken.release("one")
+    hand_in(course, "any", {})
+    submitted = tmp_path / "submitted/a/one"
+    submitted.mkdir(parents=True)
+    nbformat.write(notebook, submitted / "one.ipynb")
+    assert "no folder of graders" in broken.autograde("one", "a").error
+
+
+@pytest.mark.parametrize("command", ["release", "grade", "feedback", "export", "check"])
+def test_help_shows_an_example(course: Course, command: str) -> None:
+    done = autograder(course.root, command, "--help")
+    assert done.returncode == 0 and f"autograder {command}" in done.stdout
+    assert "Example" in done.stdout

@@ -1,0 +1,55 @@
+"""``make demo``: a course of its own folder, graded with the sample class from end to end."""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from tests.sample_class.build import build
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+COPIED: Final = ("source", "release", "solutions", "tests/graders", "nbgrader_config.py")
+
+
+def copy_course(folder: Path) -> Path:
+    """Copy what makes the course into an empty folder, without submissions or gradebook."""
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def autograder(course: Path, *arguments: str) -> int:
+    """Run the command on a course, as a teacher would; its exit status."""
+    print(f"\n$ autograder {' '.join(arguments)}", flush=True)
+    command = [sys.executable, "-m", "autograder.cli", "--course", str(course), *arguments]
+    return subprocess.run(command, check=False).returncode
+
+
+def main(folder: Path) -> int:
+    """Release, grade, give feedback, export; 0 when every step succeeded."""
+    began = time.monotonic()
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    copy_course(folder)
+    status = autograder(folder, "release")
+    written = build(folder)
+    print(f"\nsample class: {len(written)} submissions in {folder / 'submitted'}")
+    status = status or autograder(folder, "grade")
+    status = status or autograder(folder, "feedback")
+    status = status or autograder(folder, "export", "--to", str(folder / "grades.csv"))
+    print(f"\n{time.monotonic() - began:.0f} s. Look at:")
+    pages = sorted((folder / "feedback").glob("*/gradientes/gradientes.html"))
+    for path in (folder / "grades.csv", *pages[:1], folder / "gradebook.db"):
+        print(f"  {path}")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
