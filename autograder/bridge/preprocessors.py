@@ -52,8 +52,14 @@ class RestoreCells(NbGraderPreprocessor):  # type: ignore[misc]
             graded = {cell.name: float(cell.max_score) for cell in notebook.grade_cells}
             solutions = {cell.name for cell in notebook.solution_cells}
             tasks = {cell.name: float(cell.max_score) for cell in notebook.task_cells}
-            for cell in nb.cells:
+            seen: set[str] = set()
+            for cell in reversed(nb.cells):  # of copies the last counts, as nbgrader has it
                 self._restore_metadata(cell, truth, graded, solutions, tasks)
+                grade_id = _grade_id(cell)
+                if grade_id in seen:
+                    del cell.metadata["nbgrader"]
+                elif grade_id is not None:
+                    seen.add(grade_id)
             restored = self._add_missing(nb, truth, graded, solutions)
         if restored:
             notes = nb.metadata.setdefault(METADATA, {}).setdefault("notes", [])

@@ -52,7 +52,7 @@ _DTYPE_NAMES: Final = {dtype: name for name, dtype in DTYPES.items()}
 _ARRAY_KINDS: Final = "biufc"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TensorValue:
     """A tensor of the student's, and what autograd knows of it."""
 
@@ -80,7 +80,7 @@ class TensorValue:
         return tuple(self.tensor.shape)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ArrayValue:
     """A NumPy array or scalar (an array of shape ``()``) of the student's."""
 
@@ -100,7 +100,7 @@ class ArrayValue:
         return tuple(self.array.shape)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LineValue:
     """A line of a matplotlib plot: float64 points and its label (empty when it has none)."""
 
@@ -109,7 +109,7 @@ class LineValue:
     label: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AxesValue:
     """The axes of a matplotlib figure as data."""
 
@@ -123,7 +123,7 @@ class AxesValue:
     ylim: tuple[float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FigureValue:
     """A matplotlib figure as data."""
 

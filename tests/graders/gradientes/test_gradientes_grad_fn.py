@@ -1,0 +1,67 @@
+"""Graders of ``gradientes-grad-fn``: the names of the functions that made ``z`` and ``loss``.
+
+They are compared with the ``grad_fn`` of the student's own tensors: another correct way to
+compute the loss has another name.
+"""
+
+import pytest
+
+from autograder.grading import FunctionValue, OpaqueValue, Submission, fail
+
+LESSON = "Repasa «Gradientes», la función que creó un tensor."
+
+
+def _check(submission: Submission, name: str, of: str, other: str) -> None:
+    value = submission.value(name)
+    right = submission.tensor(of).grad_fn
+    if right is None:
+        fail(
+            f"`{of}` no tiene `grad_fn`: no recuerda cómo se ha calculado.",
+            f"`requires_grad` tiene que estar puesto antes de calcular `{of}`, y sin `detach` "
+            f"por medio. {LESSON}",
+            "requires-grad-late",
+        )
+    if isinstance(value, FunctionValue | OpaqueValue):
+        fail(
+            f"`{name}` no es un texto: se pedía el nombre de la función.",
+            f"Guarda el nombre de lo que hay en `{of}.grad_fn`, no el objeto. {LESSON}",
+            "grad-fn-object",
+        )
+    text = submission.text(name).strip()
+    if text == right:
+        return
+    if right in text:
+        fail(
+            f"`{name}` contiene el nombre de la función, pero no solo el nombre.",
+            f"El texto del objeto incluye su dirección de memoria: pide solo el nombre. {LESSON}",
+            "grad-fn-address",
+        )
+    if submission.has(other) and text == submission.tensor(other).grad_fn:
+        fail(
+            f"`{name}` es el nombre de la función que creó `{other}`.",
+            f"Aquí se pregunta por `{of}`: comprueba que no has intercambiado los dos nombres.",
+            "swapped",
+        )
+    if text and right.startswith(text):
+        fail(
+            f"A `{name}` le falta el final del nombre.",
+            f"Cópialo entero, o mejor: obtenlo de `{of}.grad_fn`. {LESSON}",
+            "typed-values",
+        )
+    fail(
+        f"`{name}` no es el nombre de la función que creó tu `{of}`.",
+        f"Obtenlo de `{of}.grad_fn` en lugar de escribirlo a mano. {LESSON}",
+        "wrong-values",
+    )
+
+
+@pytest.mark.grade_cell("gradientes-grad-fn", weight=1)
+def test_z(submission: Submission) -> None:
+    """`z_grad_fn` es el nombre de la función que creó `z`."""
+    _check(submission, "z_grad_fn", "z", "loss")
+
+
+@pytest.mark.grade_cell("gradientes-grad-fn", weight=2)
+def test_perdida(submission: Submission) -> None:
+    """`loss_grad_fn` es el nombre de la función que creó `loss`."""
+    _check(submission, "loss_grad_fn", "loss", "z")

@@ -1,0 +1,233 @@
+"""Graders of ``optimizacion-grafica``, judged from the data of the figures.
+
+A line counts as the function's or the derivative's by its points, however fine its grid is, if
+it spans the student's ``x``. Both lines may share axes or have axes of their own in one figure.
+"""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autograder.grading import (
+    AxesValue,
+    FigureValue,
+    LineValue,
+    NotAttempted,
+    Submission,
+    TensorValue,
+    fail,
+)
+
+LESSON = "Repasa «Optimización», trazar la función y su derivada."
+TOLERANCE = 1e-3
+"""Relative and absolute: what nobody sees in a plot, and well above float32's rounding."""
+
+Points = np.ndarray[Any, Any]
+
+
+def _span(submission: Submission) -> tuple[float, float]:
+    """The ends of the student's own x, or those asked for."""
+    value = submission.value("x") if submission.has("x") else None
+    if isinstance(value, TensorValue) and value.dtype.is_floating_point and value.tensor.numel():
+        low, high = float(value.tensor.min()), float(value.tensor.max())
+        if np.isfinite([low, high]).all() and high - low >= 1:
+            return low, high
+    return -4.0, 4.0
+
+
+def _follows(line: LineValue, right: Points) -> bool:
+    return line.y.shape == right.shape and bool(
+        np.allclose(line.y, right, rtol=TOLERANCE, atol=TOLERANCE)
+    )
+
+
+def _spans(line: LineValue, span: tuple[float, float]) -> bool:
+    """Whether the line has enough points, over all of x."""
+    x = line.x
+    if x.size < 15 or line.y.size != x.size or not bool(np.isfinite(x).all()):
+        return False
+    if float(np.abs(x).max()) > 1e6:
+        return False
+    return abs(float(x.min()) - span[0]) <= 0.05 and abs(float(x.max()) - span[1]) <= 0.05
+
+
+def _is_function(line: LineValue, span: tuple[float, float]) -> bool:
+    return _spans(line, span) and _follows(line, 5 * line.x**2)
+
+
+def _is_derivative(line: LineValue, span: tuple[float, float]) -> bool:
+    return _spans(line, span) and _follows(line, 10 * line.x)
+
+
+def _figures(submission: Submission) -> list[FigureValue]:
+    """The figures with lines."""
+    figures = submission.figures()
+    drawn = [figure for figure in figures if any(axes.lines for axes in figure.axes)]
+    if drawn:
+        return drawn
+    if not any(figure.axes for figure in figures):
+        raise NotAttempted("Todavía no hay ninguna figura.", f"Traza las dos líneas. {LESSON}")
+    fail(
+        "Hay una figura, pero no tiene líneas.",
+        "`scatter` dibuja puntos sueltos: usa `plot`. Y comprueba que la celda no se detiene en "
+        f"un error, por ejemplo al convertir un tensor en array. {LESSON}",
+        "no-lines",
+    )
+
+
+def _all_lines(figures: list[FigureValue]) -> list[LineValue]:
+    return [line for figure in figures for axes in figure.axes for line in axes.lines]
+
+
+def _over_index(line: LineValue, right: Points) -> bool:
+    """Whether the line has the right heights at 0, 1, 2, ... instead of over x."""
+    return (
+        line.x.shape == right.shape == line.y.shape
+        and bool(np.array_equal(line.x, np.arange(right.size)))
+        and bool(np.allclose(line.y, right, rtol=TOLERANCE, atol=TOLERANCE))
+    )
+
+
+@pytest.mark.grade_cell("optimizacion-grafica", weight=2)
+def test_funcion(submission: Submission) -> None:
+    """La figura tiene una línea con la función, 5x², sobre `x`."""
+    lines, span = _all_lines(_figures(submission)), _span(submission)
+    if any(_is_function(line, span) for line in lines):
+        return
+    for line in lines:
+        grid = np.linspace(*span, line.y.size) if line.y.size else line.y
+        if _over_index(line, 5 * grid**2):
+            fail(
+                "La función está dibujada sobre el índice de cada punto, no sobre `x`.",
+                "Pasa a `plot` primero los valores de `x` y después los de la función.",
+                "missing-x",
+            )
+        if line.x.size == line.y.size and _follows(line, line.x**2):
+            fail("La línea es x², sin el factor 5.", "La función es 5x².", "wrong-function")
+        if line.x.size == line.y.size and _follows(line, 5 * line.x**2):
+            fail(
+                "La línea de la función no recorre todo `x`.",
+                "Dibuja los 21 puntos de `x`, de un extremo al otro.",
+                "wrong-range",
+            )
+    fail("Ninguna línea de la figura es la función 5x² sobre `x`.", LESSON, "no-function-line")
+
+
+@pytest.mark.grade_cell("optimizacion-grafica", weight=2)
+def test_derivada(submission: Submission) -> None:
+    """La figura tiene una línea con la derivada, 10x, sobre `x`."""
+    lines, span = _all_lines(_figures(submission)), _span(submission)
+    if any(_is_derivative(line, span) for line in lines):
+        return
+    for line in lines:
+        x = line.x
+        grid = np.linspace(*span, line.y.size) if line.y.size else line.y
+        if _over_index(line, 10 * grid):
+            fail(
+                "La derivada está dibujada sobre el índice de cada punto, no sobre `x`.",
+                "Pasa a `plot` primero los valores de `x` y después los de la derivada.",
+                "missing-x",
+            )
+        if not _spans(line, span):
+            continue
+        if _follows(line, 20 * x) or _follows(line, 30 * x):
+            fail(
+                "La línea de la derivada es un múltiplo de 10x: el gradiente se ha acumulado.",
+                "Retropropaga una sola vez antes de dibujar. Repasa «Gradientes».",
+                "backward-twice",
+            )
+        if _follows(line, 10 * x / x.size):
+            fail(
+                "La línea es la derivada de la media, no la de la suma.",
+                "Corrige primero el ejercicio de la derivada.",
+                "mean-for-sum",
+            )
+        if _follows(line, -10 * x):
+            fail("La línea de la derivada tiene el signo contrario.", LESSON, "wrong-sign")
+        others = (2 * x, 5 * x, 50 * x, np.full_like(x, 10.0))
+        if any(_follows(line, other) for other in others):
+            fail(
+                "La línea de la derivada corresponde a otra función.",
+                "La función es 5x²: dibuja su derivada, que ya tienes en `x.grad`.",
+                "derivative-of-wrong-function",
+            )
+    fail(
+        "Ninguna línea de la figura es la derivada, 10x, sobre `x`.",
+        f"La derivada está en `x.grad`. {LESSON}",
+        "no-derivative-line",
+    )
+
+
+def _holders(submission: Submission) -> list[list[tuple[AxesValue, LineValue]]]:
+    """For each figure with both lines: the function's axes and line, the derivative's."""
+    span = _span(submission)
+    found: list[list[tuple[AxesValue, LineValue]]] = []
+    alone = 0
+    for figure in _figures(submission):
+        pairs = [(axes, line) for axes in figure.axes for line in axes.lines]
+        function = [pair for pair in pairs if _is_function(pair[1], span)]
+        derivative = [pair for pair in pairs if _is_derivative(pair[1], span)]
+        if function and derivative:
+            together = [(f, d) for f in function for d in derivative if f[0] is d[0]]
+            first, second = together[0] if together else (function[0], derivative[0])
+            found.append([first, second])
+        alone += bool(function) + bool(derivative)
+    if not found:
+        fail(
+            "No hay ninguna figura con las dos líneas, la función y su derivada.",
+            "Dibuja las dos en la misma figura antes de mostrarla." if alone > 1 else LESSON,
+            "separate-figures" if alone > 1 else "line-missing",
+        )
+    return found
+
+
+def _legend_problem(pairs: list[tuple[AxesValue, LineValue]]) -> tuple[str, str] | None:
+    """What is wrong with a figure's labels and legend, and the diagnosis."""
+    holders = {id(axes): axes for axes, _ in pairs}.values()
+    texts = [text.strip() for axes in holders for text in axes.legend if text.strip()]
+    labels = [line.label.strip() for _, line in pairs]
+    if not texts:
+        if all(labels):
+            return "Las líneas tienen nombre, pero falta la leyenda.", "missing-legend"
+        return "Falta la leyenda con el nombre de cada línea.", "missing-legend"
+    if all(labels) and labels[0] == labels[1]:
+        return "Las dos líneas tienen el mismo nombre en la leyenda.", "same-label"
+    if len(set(texts)) < 2 or any(label and label not in texts for label in labels):
+        return "La leyenda no nombra las dos líneas.", "missing-label"
+    return None
+
+
+@pytest.mark.grade_cell("optimizacion-grafica", weight=1)
+def test_leyenda(submission: Submission) -> None:
+    """Las dos líneas tienen nombre y la figura, leyenda."""
+    problems = [_legend_problem(pairs) for pairs in _holders(submission)]
+    problem = problems[-1]
+    if None not in problems and problem is not None:
+        fail(
+            problem[0],
+            "Da un nombre distinto a cada línea con `label` y muestra la leyenda después de "
+            f"dibujarlas. {LESSON}",
+            problem[1],
+        )
+
+
+@pytest.mark.grade_cell("optimizacion-grafica", weight=1)
+def test_ejes(submission: Submission) -> None:
+    """El eje x tiene nombre y la figura, rejilla."""
+    problems: list[tuple[str, str] | None] = []
+    for pairs in _holders(submission):
+        holders = [axes for axes, _ in pairs]
+        if not all(axes.xlabel.strip() for axes in holders):
+            problems.append(("Falta el nombre del eje x.", "missing-xlabel"))
+        elif not all(axes.grid for axes in holders):
+            problems.append(("Falta la rejilla.", "missing-grid"))
+        else:
+            return
+    problem = problems[-1]
+    if problem is not None:
+        fail(
+            problem[0],
+            f"Si cada línea tiene sus propios ejes, complétalos en los dos. {LESSON}",
+            problem[1],
+        )

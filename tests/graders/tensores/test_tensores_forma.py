@@ -1,0 +1,118 @@
+"""Graders of ``tensores-forma``: constant and random tensors of a given shape."""
+
+import pytest
+import torch
+
+from autograder.grading import Submission, TensorValue, fail
+
+SHAPE = (3, 2)
+HALF = (torch.float16, torch.bfloat16)
+
+
+def _check_shape(name: str, value: TensorValue) -> None:
+    if value.shape == SHAPE:
+        return
+    if value.shape == SHAPE[::-1]:
+        fail(
+            f"`{name}` tiene forma {value.shape}: las filas y las columnas están intercambiadas.",
+            "Pasa la tupla `shape` tal cual: primero las filas, después las columnas.",
+            "transposed",
+        )
+    fail(
+        f"`{name}` tiene forma {value.shape}; se pedía {SHAPE}.",
+        "Pasa la tupla `shape` a la función que crea el tensor. Repasa «Tensores», crear un "
+        "tensor con una forma.",
+        "wrong-shape",
+    )
+
+
+def _check_constant(submission: Submission, name: str, number: int) -> None:
+    value = submission.tensor(name)
+    _check_shape(name, value)
+    if bool((value.tensor == number).all()):
+        return
+    word, other = ("ceros", "unos") if number == 0 else ("unos", "ceros")
+    if bool((value.tensor == 1 - number).all()):
+        fail(
+            f"`{name}` está lleno de {other}.",
+            "Comprueba que no has intercambiado `zeros_tensor` y `ones_tensor`.",
+            "swapped",
+        )
+    fail(
+        f"`{name}` no está lleno de {word}.",
+        "`torch.empty` no rellena nada. Repasa «Tensores», crear un tensor con una forma.",
+        "wrong-values",
+    )
+
+
+def _typed(values: torch.Tensor) -> bool:
+    """Whether all values have at most four decimals, as those copied from a printed tensor."""
+    if values.dtype in HALF:
+        return False
+    wide = values.to(torch.float64)
+    rest = (wide * 1e4 - (wide * 1e4).round()).abs()
+    return bool((rest <= 2e-3 * wide.abs().clamp(1, 4)).all())
+
+
+@pytest.mark.grade_cell("tensores-forma", weight=1)
+def test_ceros(submission: Submission) -> None:
+    """`zeros_tensor`: ceros con la forma `shape`."""
+    _check_constant(submission, "zeros_tensor", 0)
+
+
+@pytest.mark.grade_cell("tensores-forma", weight=1)
+def test_unos(submission: Submission) -> None:
+    """`ones_tensor`: unos con la forma `shape`."""
+    _check_constant(submission, "ones_tensor", 1)
+
+
+@pytest.mark.grade_cell("tensores-forma", weight=1)
+def test_rand_forma(submission: Submission) -> None:
+    """`rand_tensor` tiene la forma `shape` y un tipo decimal."""
+    rand_tensor = submission.tensor("rand_tensor")
+    _check_shape("rand_tensor", rand_tensor)
+    if not rand_tensor.dtype.is_floating_point:
+        fail(
+            f"`rand_tensor` es de tipo {rand_tensor.dtype}; se pedían números decimales.",
+            "`torch.randint` da enteros: busca en «Tensores» la función que da números entre 0 "
+            "y 1.",
+            "integer-random",
+        )
+
+
+@pytest.mark.grade_cell("tensores-forma", weight=1)
+def test_rand_valores(submission: Submission) -> None:
+    """`rand_tensor` contiene números aleatorios entre 0 y 1."""
+    rand_tensor = submission.tensor("rand_tensor")
+    values = rand_tensor.tensor
+    if not rand_tensor.dtype.is_floating_point:
+        fail(
+            "`rand_tensor` no guarda números decimales, así que no puede haberlos entre 0 y 1.",
+            "Busca en «Tensores» la función que da números entre 0 y 1.",
+            "integer-random",
+        )
+    if values.numel() == 0 or not bool(torch.isfinite(values).all()):
+        fail(
+            "`rand_tensor` está vacío o tiene valores que no son números finitos.",
+            "Rellénalo con números aleatorios, sin operaciones posteriores.",
+            "wrong-values",
+        )
+    if bool((values == values.flatten()[0]).all()):
+        fail(
+            "Todos los valores de `rand_tensor` son iguales: no son aleatorios.",
+            "Usa una función que genere números aleatorios. Repasa «Tensores».",
+            "typed-values",
+        )
+    low, high = float(values.min()), float(values.max())
+    if low < 0 or high > 1 or (high == 1 and rand_tensor.dtype not in HALF):
+        fail(
+            "`rand_tensor` tiene valores fuera del intervalo [0, 1).",
+            "Se pide la distribución uniforme (`rand`), no la normal (`randn`). Repasa «Tensores».",
+            "out-of-range",
+        )
+    if _typed(values):
+        fail(
+            "Los valores de `rand_tensor` parecen escritos a mano.",
+            "Deja que PyTorch genere los números aleatorios en lugar de copiarlos de una salida.",
+            "typed-values",
+        )
