@@ -3,7 +3,7 @@
 import ast
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import nbformat
@@ -14,12 +14,17 @@ from tests.sample_class.model import POINTS, Answers, Case, Draft
 from tests.sample_class.spoil import position
 
 
-def build(course: Path, assignments: Sequence[str] | None = None) -> list[Case]:
+def build(
+    course: Path,
+    assignments: Sequence[str] | None = None,
+    students: Collection[str] | None = None,
+) -> list[Case]:
     """Write the submissions of some assignments, or of all, over what was there before.
 
     Args:
         course: an nbgrader course whose ``release`` folder holds the assignments.
         assignments: their names; None for all.
+        students: whose submissions; None for all.
 
     Returns:
         The cases that were written.
@@ -32,6 +37,8 @@ def build(course: Path, assignments: Sequence[str] | None = None) -> list[Case]:
     for assignment in wanted:
         release = read_release(course, assignment)
         for case in CASES[assignment]:
+            if students is not None and case.student not in students:
+                continue
             write(draft(course, case, release), case.student)
             written.append(case)
     return written

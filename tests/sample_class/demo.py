@@ -13,6 +13,18 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 COPIED: Final = ("source", "release", "solutions", "tests/graders", "nbgrader_config.py")
 
 
+DEMO_CLASS: Final = (
+    *("perfecto-1", "perfecto-2", "perfecto-3", "perfecto-4", "un-poco-de-todo", "sin-tocar"),
+    *("error-de-sintaxis", "bucle-infinito", "salida-sin-fin", "memoria-sin-fin"),
+    *("sale-del-programa", "excepcion-al-principio", "celda-borrada", "comprobacion-editada"),
+    *("mil-puntos", "celdas-duplicadas", "cuaderno-de-mas", "formato-antiguo", "otro-nucleo"),
+    *("sin-cuaderno", "cuaderno-ajeno", "json-cortado", "no-es-json", "archivo-vacio"),
+    *("no-es-utf8", "enlace", "enorme", "numpy-copiado", "backward-dos-veces"),
+    *("requires-grad-tarde", "descenso-hacia-arriba", "grafica-sin-leyenda"),
+)
+"""The part of the sample class that the demo grades: one of each kind. The tests grade all."""
+
+
 def copy_course(folder: Path) -> Path:
     """Copy what makes the course into an empty folder, without submissions or gradebook."""
     for name in COPIED:
@@ -39,7 +51,7 @@ def main(folder: Path) -> int:
     folder.mkdir(parents=True)
     copy_course(folder)
     status = autograder(folder, "release")
-    written = build(folder)
+    written = build(folder, students=DEMO_CLASS)
     print(f"\nsample class: {len(written)} submissions in {folder / 'submitted'}")
     status = status or autograder(folder, "grade")
     status = status or autograder(folder, "feedback")

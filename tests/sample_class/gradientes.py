@@ -318,8 +318,8 @@ _OWN: Final = (
     Case(
         "requires-grad-tarde",
         _A,
-        "requires_grad is set after the operation: values and parameters are right, but z and "
-        "loss have no grad_fn and nothing can be backpropagated.",
+        "requires_grad is set after the operation: z has the right values and no grad_fn, and "
+        "nothing can be backpropagated.",
         _but(
             perdida="""
             x = torch.ones(5)
@@ -332,7 +332,7 @@ _OWN: Final = (
             b.requires_grad_()
             """
         ),
-        expected=_AFTER,
+        expected={"gradientes-perdida": 5, **_AFTER},
     ),
     Case(
         "sin-requires-grad",
@@ -344,10 +344,10 @@ _OWN: Final = (
     Case(
         "detach-antes-de-la-perdida",
         _A,
-        "z is detached too early: its own name is right, the loss has none and cannot be "
+        "z is detached too early: the loss has the right value and no grad_fn, and cannot be "
         "backpropagated.",
         _but(perdida=PLAIN["gradientes-perdida"].replace("(z, y)", "(z.detach(), y)")),
-        expected={"gradientes-grad-fn": 1, "gradientes-backward": 0},
+        expected={"gradientes-perdida": 4, "gradientes-grad-fn": 1, "gradientes-backward": 0},
     ),
     # --- gradientes-grad-fn
     Case(

@@ -39,12 +39,12 @@ def _chosen(submission: Submission) -> torch.device:
         fail(
             "`get_device` devuelve un texto que PyTorch no reconoce como dispositivo.",
             "Prueba `torch.device(...)` con ese texto y lee qué nombres acepta. Repasa "
-            "«Dispositivos».",
+            "«Elegir el dispositivo».",
             "unknown-device",
         )
     fail(
         "`get_device` no devuelve un dispositivo.",
-        "Devuelve un `torch.device` (o su nombre como texto). Repasa «Dispositivos».",
+        "Devuelve un `torch.device` (o su nombre como texto). Repasa «Elegir el dispositivo».",
         "wrong-type",
     )
 
@@ -63,19 +63,19 @@ def test_mundo(submission: Submission) -> None:
         fail(
             "Hay un dispositivo CUDA disponible y `get_device` elige la CPU.",
             "Pregunta primero si hay CUDA y devuelve ese dispositivo en tal caso. Repasa "
-            "«Dispositivos».",
+            "«Elegir el dispositivo».",
             "left-on-cpu",
         )
     if not submission.cuda_available and kind == "cuda":
         fail(
             "No hay ningún dispositivo CUDA y `get_device` elige CUDA.",
             "No des CUDA por supuesta, y comprueba que la condición no está al revés. Repasa "
-            "«Dispositivos», preguntar si hay una GPU.",
+            "«Elegir el dispositivo», preguntar si hay una GPU.",
             "cuda-unavailable",
         )
     if kind not in ("cpu", "cuda"):
         fail(
             "`get_device` elige un dispositivo que no es ni CUDA ni la CPU.",
-            "Aquí solo se distingue entre esos dos. Repasa «Dispositivos».",
+            "Aquí solo se distingue entre esos dos. Repasa «Elegir el dispositivo».",
             "wrong-device",
         )

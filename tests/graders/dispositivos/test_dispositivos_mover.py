@@ -47,7 +47,7 @@ def test_device(submission: Submission) -> None:
     if device is None:
         fail(
             "`device` no es un dispositivo.",
-            "Guarda en `device` lo que devuelve `get_device()`. Repasa «Dispositivos».",
+            "Guarda en `device` lo que devuelve `get_device()`. Repasa «Mover tensores».",
             "wrong-type",
         )
     if not any(_same(device, right) for right in _right(submission)):
@@ -72,12 +72,12 @@ def test_dispositivo(submission: Submission) -> None:
         fail(
             "`tensor` se ha quedado en la CPU.",
             "Un tensor no se mueve solo: `.to(...)` devuelve otro tensor, que hay que guardar. "
-            "Repasa «Dispositivos», mover un tensor.",
+            "Repasa «Mover tensores», mover un tensor.",
             "left-on-cpu",
         )
     fail(
         "`tensor` no está en `device`.",
-        "Pasa `device` a `.to(...)` y guarda lo que devuelve. Repasa «Dispositivos».",
+        "Pasa `device` a `.to(...)` y guarda lo que devuelve. Repasa «Mover tensores».",
         "wrong-device",
     )
 
@@ -103,6 +103,6 @@ def test_valores(submission: Submission) -> None:
         fail(
             "Los valores de `tensor` no son los de `rand_tensor`.",
             "No generes números nuevos ni hagas operaciones: solo hay que mover `rand_tensor`. "
-            "Repasa «Dispositivos», mover un tensor.",
+            "Repasa «Mover tensores», mover un tensor.",
             "wrong-values",
         )

@@ -33,7 +33,7 @@ def _array(submission: Submission, t: torch.Tensor) -> ArrayValue:
         raise CheckFailed(
             "`to_numpy` falla con un tensor que requiere gradiente.",
             "NumPy no sabe de gradientes: hay que separar antes el tensor de su grafo (`no_grad` "
-            "no basta). Repasa «Dispositivos», pasar un tensor a NumPy.",
+            "no basta). Repasa «De vuelta a NumPy», pasar un tensor a NumPy.",
             "not-detached",
             error.detail,
         ) from error
@@ -46,7 +46,7 @@ def _array(submission: Submission, t: torch.Tensor) -> ArrayValue:
     if isinstance(value, TensorValue):
         fail(
             "`to_numpy` devuelve todavía un tensor.",
-            "Falta el último paso, convertirlo en un array. Repasa «Dispositivos», pasar un "
+            "Falta el último paso, convertirlo en un array. Repasa «De vuelta a NumPy», pasar un "
             "tensor a NumPy.",
             "still-tensor",
         )
@@ -54,7 +54,7 @@ def _array(submission: Submission, t: torch.Tensor) -> ArrayValue:
         fail(
             "`to_numpy` no devuelve un array de NumPy.",
             "Una lista no es un array: usa la conversión que ofrece el propio tensor. Repasa "
-            "«Dispositivos», pasar un tensor a NumPy.",
+            "«De vuelta a NumPy», pasar un tensor a NumPy.",
             "wrong-type",
         )
     expected = reference.to_numpy(t)

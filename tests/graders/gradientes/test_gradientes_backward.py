@@ -6,7 +6,7 @@ import torch
 from autograder.grading import Submission, TensorValue, close, fail
 from solutions import gradientes as reference
 
-LESSON = "Repasa «Gradientes», la retropropagación."
+LESSON = "Repasa «Retropropagación», la retropropagación."
 
 
 def _own(submission: Submission) -> dict[str, torch.Tensor]:
@@ -32,13 +32,13 @@ def _gradient(submission: Submission, name: str) -> torch.Tensor:
     if not value.requires_grad:
         fail(
             f"`{name}` no requiere gradiente, así que `{name}.grad` no existe.",
-            "Pide el gradiente al crear los parámetros. Repasa «Gradientes».",
+            "Pide el gradiente al crear los parámetros. Repasa «Retropropagación».",
             "requires-grad-missing",
         )
     if not value.is_leaf:
         fail(
             f"`{name}` es el resultado de una operación: PyTorch no guarda su gradiente.",
-            "Pide el gradiente sobre el tensor ya terminado. Repasa «Gradientes».",
+            "Pide el gradiente sobre el tensor ya terminado. Repasa «Retropropagación».",
             "non-leaf",
         )
     for later in ("z", "loss"):

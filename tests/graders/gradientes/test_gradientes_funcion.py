@@ -18,7 +18,7 @@ from autograder.grading import (
 from solutions import gradientes as reference
 
 NAME: Final = "gradients"
-LESSON: Final = "Repasa «Gradientes», la retropropagación."
+LESSON: Final = "Repasa «Gradientes con una función», la retropropagación."
 
 MISTAKES: Final = {
     "sum-for-mean": (

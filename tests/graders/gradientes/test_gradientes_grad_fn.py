@@ -8,7 +8,7 @@ import pytest
 
 from autograder.grading import FunctionValue, OpaqueValue, Submission, fail
 
-LESSON = "Repasa «Gradientes», la función que creó un tensor."
+LESSON = "Repasa «grad_fn», la función que creó un tensor."
 
 
 def _check(submission: Submission, name: str, of: str, other: str) -> None:

@@ -12,7 +12,7 @@ from solutions import gradientes as reference
 SHAPES = {"x": (5,), "y": (3,), "w": (5, 3), "b": (3,)}
 LOSS_HINT = (
     "Es la entropía cruzada binaria con logits, la media sobre los elementos de `z`. Repasa "
-    "«Gradientes», la función de pérdida."
+    "«Una red de una capa», la función de pérdida."
 )
 
 
@@ -77,14 +77,14 @@ def _check_parameter(submission: Submission, name: str) -> None:
     if not value.requires_grad:
         fail(
             f"`{name}` no requiere gradiente.",
-            "Indícalo al crearlo, con `requires_grad`. Repasa «Gradientes».",
+            "Indícalo al crearlo, con `requires_grad`. Repasa «Una red de una capa».",
             "requires-grad-missing",
         )
     if not value.is_leaf:
         fail(
             f"`{name}` es el resultado de una operación, así que `{name}.grad` quedará vacío.",
             "Haz primero las operaciones y pide el gradiente después, sobre el tensor ya "
-            "terminado. Repasa «Gradientes».",
+            "terminado. Repasa «Una red de una capa».",
             "non-leaf",
         )
 
@@ -131,7 +131,7 @@ def test_z(submission: Submission) -> None:
             fail(
                 "`z` no recuerda de qué parámetros viene: no tiene `grad_fn`.",
                 "`requires_grad` tiene que estar puesto antes de calcular `z`, y el cálculo no "
-                "puede ir con `detach` ni `no_grad`. Repasa «Gradientes».",
+                "puede ir con `detach` ni `no_grad`. Repasa «Una red de una capa».",
                 "requires-grad-late",
             )
         return
@@ -147,12 +147,12 @@ def test_z(submission: Submission) -> None:
     if z.shape != tuple(expected.shape):
         fail(
             f"`z` tiene forma {z.shape}; con `x`, `w` y `b` tiene que ser {tuple(expected.shape)}.",
-            "Usa el producto de matrices, no el elemento a elemento. Repasa «Gradientes».",
+            "Usa el producto de matrices, no el elemento a elemento. Repasa «Una red de una capa».",
             "wrong-shape",
         )
     fail(
         "`z` no es x·w + b con los `x`, `w` y `b` de tu cuaderno.",
-        "Si has cambiado `w` o `b` después, vuelve a calcular `z`. Repasa «Gradientes».",
+        "Si has cambiado `w` o `b` después, vuelve a calcular `z`. Repasa «Una red de una capa».",
         "wrong-values",
     )
 
@@ -185,7 +185,7 @@ def test_perdida(submission: Submission) -> None:
     if tracked and not loss.requires_grad:
         fail(
             "`loss` no recuerda cómo se ha calculado: no tiene `grad_fn`.",
-            "No uses `detach`, `item` ni `no_grad` antes de retropropagar. Repasa «Gradientes».",
+            "No uses `detach`, `item` ni `no_grad` antes de retropropagar. Repasa «Una red de una capa».",
             "detached-early",
         )
 

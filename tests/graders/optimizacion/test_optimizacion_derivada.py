@@ -11,7 +11,7 @@ import torch
 from autograder.grading import Submission, TensorValue, close, fail
 from solutions import optimizacion as reference
 
-LESSON = "Repasa «Optimización», la derivada en varios puntos a la vez."
+LESSON = "Repasa «La derivada de una función», la derivada en varios puntos a la vez."
 
 
 def _points(submission: Submission) -> torch.Tensor:
@@ -34,7 +34,7 @@ def test_x(submission: Submission) -> None:
     if x.shape != tuple(right.shape):
         fail(
             f"`x` tiene forma {x.shape}; se pedía {tuple(right.shape)}.",
-            "Son 21 puntos, contando los dos extremos. Repasa «Optimización».",
+            "Son 21 puntos, contando los dos extremos. Repasa «La derivada de una función».",
             "wrong-shape",
         )
     if not x.dtype.is_floating_point:
@@ -46,7 +46,7 @@ def test_x(submission: Submission) -> None:
     if not close(x.tensor, right):
         fail(
             "Los puntos de `x` no están repartidos por igual entre −4 y 4.",
-            "Busca la función que reparte puntos entre dos extremos. Repasa «Optimización».",
+            "Busca la función que reparte puntos entre dos extremos. Repasa «La derivada de una función».",
             "wrong-values",
         )
     if not x.requires_grad:
@@ -95,7 +95,7 @@ def test_suma(submission: Submission) -> None:
     if y.tensor.numel() != 1:
         fail(
             f"`y` tiene forma {y.shape}; tiene que ser un solo número.",
-            "Suma todos los valores de `Y`. Repasa «Optimización».",
+            "Suma todos los valores de `Y`. Repasa «La derivada de una función».",
             "wrong-shape",
         )
     own: list[torch.Tensor] = []
@@ -116,7 +116,7 @@ def test_suma(submission: Submission) -> None:
         )
     fail(
         "`y` no es la suma de los valores de tu `Y`.",
-        "Si has cambiado `Y` después, vuelve a calcular `y`. Repasa «Optimización».",
+        "Si has cambiado `Y` después, vuelve a calcular `y`. Repasa «La derivada de una función».",
         "wrong-values",
     )
 

@@ -15,7 +15,7 @@ from autograder.grading import (
 )
 from solutions import optimizacion as reference
 
-LESSON = "Repasa «Optimización», la derivada en varios puntos a la vez."
+LESSON = "Repasa «Derivadas en general», la derivada en varios puntos a la vez."
 
 
 def _polynomial(submission: Submission) -> Expression:

@@ -17,7 +17,7 @@ from autograder.grading import (
 )
 from solutions import optimizacion as reference
 
-LESSON = "Repasa «Optimización», bajar por la pendiente."
+LESSON = "Repasa «Descenso de gradiente», bajar por la pendiente."
 
 
 @dataclass(frozen=True)

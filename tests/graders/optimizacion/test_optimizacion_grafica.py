@@ -19,7 +19,7 @@ from autograder.grading import (
     fail,
 )
 
-LESSON = "Repasa «Optimización», trazar la función y su derivada."
+LESSON = "Repasa «Dibujar una función y su derivada», trazar la función y su derivada."
 TOLERANCE = 1e-3
 """Relative and absolute: what nobody sees in a plot, and well above float32's rounding."""
 

@@ -6,7 +6,7 @@ import torch
 from autograder.grading import CheckFailed, NotAttempted, Submission, TensorValue, close, fail
 from solutions import tensores as reference
 
-LESSON = "Repasa «Tensores», el producto de matrices."
+LESSON = "Repasa «La capa afín: x·w + b», el producto de matrices."
 
 
 def _inputs(
@@ -111,6 +111,6 @@ def test_doble(submission: Submission) -> None:
         fail(
             "Con argumentos de tipo float64 el resultado es de otro tipo.",
             "No conviertas los argumentos ni crees tensores intermedios de un tipo fijo. Repasa "
-            "«Tensores», el tipo de datos.",
+            "«La capa afín: x·w + b», el tipo de datos.",
             "wrong-dtype",
         )

@@ -65,7 +65,7 @@ def test_forma(submission: Submission) -> None:
             kind = "una lista" if isinstance(entry, list) else kind
             fail(
                 f"La forma tenía que ser una tupla de enteros, y es {kind}.",
-                "Convierte el atributo que da la forma con `tuple(...)`. Repasa «Tensores», los "
+                "Convierte el atributo que da la forma con `tuple(...)`. Repasa «Forma, tipo y dispositivo», los "
                 "atributos de un tensor.",
                 "wrong-type",
             )
@@ -86,7 +86,7 @@ def test_dtype(submission: Submission) -> None:
         if not isinstance(entry, torch.dtype):
             fail(
                 "Bajo `dtype` no hay un `torch.dtype`.",
-                "Guarda el atributo tal cual, sin convertirlo en texto. Repasa «Tensores», los "
+                "Guarda el atributo tal cual, sin convertirlo en texto. Repasa «Forma, tipo y dispositivo», los "
                 "atributos de un tensor.",
                 "wrong-type",
             )
@@ -113,7 +113,7 @@ def test_dispositivo(submission: Submission) -> None:
             fail(
                 "Bajo `device` no hay un texto.",
                 "Convierte en texto el atributo que dice dónde está el tensor. Repasa "
-                "«Tensores», los atributos de un tensor.",
+                "«Forma, tipo y dispositivo», los atributos de un tensor.",
                 "wrong-type",
             )
         if entry != reference.describe(tensor)["device"]:

@@ -20,7 +20,7 @@ def _check_shape(name: str, value: TensorValue) -> None:
         )
     fail(
         f"`{name}` tiene forma {value.shape}; se pedía {SHAPE}.",
-        "Pasa la tupla `shape` a la función que crea el tensor. Repasa «Tensores», crear un "
+        "Pasa la tupla `shape` a la función que crea el tensor. Repasa «Tensores con una forma dada», crear un "
         "tensor con una forma.",
         "wrong-shape",
     )
@@ -40,7 +40,7 @@ def _check_constant(submission: Submission, name: str, number: int) -> None:
         )
     fail(
         f"`{name}` no está lleno de {word}.",
-        "`torch.empty` no rellena nada. Repasa «Tensores», crear un tensor con una forma.",
+        "`torch.empty` no rellena nada. Repasa «Tensores con una forma dada», crear un tensor con una forma.",
         "wrong-values",
     )
 
@@ -74,7 +74,7 @@ def test_rand_forma(submission: Submission) -> None:
     if not rand_tensor.dtype.is_floating_point:
         fail(
             f"`rand_tensor` es de tipo {rand_tensor.dtype}; se pedían números decimales.",
-            "`torch.randint` da enteros: busca en «Tensores» la función que da números entre 0 "
+            "`torch.randint` da enteros: busca en «Tensores con una forma dada» la función que da números entre 0 "
             "y 1.",
             "integer-random",
         )
@@ -88,7 +88,7 @@ def test_rand_valores(submission: Submission) -> None:
     if not rand_tensor.dtype.is_floating_point:
         fail(
             "`rand_tensor` no guarda números decimales, así que no puede haberlos entre 0 y 1.",
-            "Busca en «Tensores» la función que da números entre 0 y 1.",
+            "Busca en «Tensores con una forma dada» la función que da números entre 0 y 1.",
             "integer-random",
         )
     if values.numel() == 0 or not bool(torch.isfinite(values).all()):
@@ -100,14 +100,14 @@ def test_rand_valores(submission: Submission) -> None:
     if bool((values == values.flatten()[0]).all()):
         fail(
             "Todos los valores de `rand_tensor` son iguales: no son aleatorios.",
-            "Usa una función que genere números aleatorios. Repasa «Tensores».",
+            "Usa una función que genere números aleatorios. Repasa «Tensores con una forma dada».",
             "typed-values",
         )
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 1 or (high == 1 and rand_tensor.dtype not in HALF):
         fail(
             "`rand_tensor` tiene valores fuera del intervalo [0, 1).",
-            "Se pide la distribución uniforme (`rand`), no la normal (`randn`). Repasa «Tensores».",
+            "Se pide la distribución uniforme (`rand`), no la normal (`randn`). Repasa «Tensores con una forma dada».",
             "out-of-range",
         )
     if _typed(values):

@@ -62,7 +62,7 @@ def test_array(submission: Submission) -> None:
         )
     fail(
         "Los valores de `np_array` no son los de `data`.",
-        "Crea el array directamente a partir de la variable `data`. Repasa «Tensores», la parte "
+        "Crea el array directamente a partir de la variable `data`. Repasa «Tensores y NumPy», la parte "
         "de NumPy.",
         "wrong-values",
     )
@@ -81,7 +81,7 @@ def test_valores(submission: Submission) -> None:
     if tensor_np.shape != SHAPE:
         fail(
             f"`tensor_np` tiene forma {tensor_np.shape}; la de `np_array` es {SHAPE}.",
-            "Al pasar de NumPy a PyTorch la forma no cambia: repasa «Tensores», la parte de NumPy.",
+            "Al pasar de NumPy a PyTorch la forma no cambia: repasa «Tensores y NumPy», la parte de NumPy.",
             "wrong-shape",
         )
     if any(values is not None and _equal(tensor_np.tensor.T, values) for values in expected):
@@ -108,7 +108,7 @@ def test_memoria(submission: Submission) -> None:
     if tensor_np.memory != np_array.memory:
         fail(
             "`tensor_np` es una copia: si cambias `np_array`, el tensor no se entera.",
-            "`torch.tensor` y `clone` copian siempre los datos. Busca en «Tensores» la función "
+            "`torch.tensor` y `clone` copian siempre los datos. Busca en «Tensores y NumPy» la función "
             "que convierte un array de NumPy sin copiarlo.",
             "numpy-copied",
         )
