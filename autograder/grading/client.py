@@ -162,7 +162,7 @@ class GradingProcess:
             self._channel = None
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=0.5)  # it ends by itself when its channel closes
+                self._process.wait(timeout=5)  # it ends by itself when its channel closes
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()

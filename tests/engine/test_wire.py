@@ -141,10 +141,11 @@ def test_a_subclass_that_lies_is_seen_as_it_is() -> None:
 
 def test_what_cannot_travel_is_an_opaque_type_name() -> None:
     class Equal:
-        __hash__ = None
-
         def __eq__(self, other: object) -> bool:
             return True
+
+        def __hash__(self) -> int:
+            return 0
 
     endless: list[Any] = []
     endless.append(endless)

@@ -1,5 +1,8 @@
 """Graders of ``tensores-lista``: ``tensor_data`` from the nested list ``data``."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 import torch
 
@@ -15,7 +18,7 @@ def _data(submission: Submission) -> torch.Tensor:
         return value.tensor
     if isinstance(value, ArrayValue) and value.shape == SHAPE and value.dtype.kind in "if":
         return torch.tensor(value.array.tolist())
-    rows = value if isinstance(value, list | tuple) else []
+    rows: Sequence[Any] = value if isinstance(value, list | tuple) else []
     sizes = [len(row) for row in rows if isinstance(row, list | tuple)]
     if sizes != [3, 3, 3] or len(rows) != 3 or any(type(n) is not int for r in rows for n in r):
         fail(

@@ -1,5 +1,8 @@
 """Graders of ``tensores-numpy``: ``np_array`` and a tensor that shares its memory."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 import torch
 
@@ -22,7 +25,7 @@ def _data(submission: Submission) -> torch.Tensor | None:
         return value.tensor
     if isinstance(value, ArrayValue) and value.shape == SHAPE:
         return _as_tensor(value)
-    rows = value if isinstance(value, list | tuple) and len(value) == 3 else []
+    rows: Sequence[Any] = value if isinstance(value, list | tuple) and len(value) == 3 else []
     if [len(row) for row in rows if isinstance(row, list | tuple)] != [3, 3, 3]:
         return None
     if any(type(n) is not int or abs(n) >= 2**31 for row in rows for n in row):
