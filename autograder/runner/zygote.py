@@ -35,6 +35,7 @@ def main(control_fd: int) -> None:
     gc.collect()
     gc.freeze()
     control.send(wire.pack({"ready": True}))
+    running: set[int] = set()
     while True:
         data, fds, _, _ = socket.recv_fds(control, 65536, _MAX_FDS)
         if not data:
@@ -47,12 +48,14 @@ def main(control_fd: int) -> None:
                 child.main(shell, request["folder"], [socket.socket(fileno=fd) for fd in fds])
             for fd in fds:
                 os.close(fd)
+            running.add(pid)
             control.send(wire.pack({"pid": pid}))
         elif request["op"] == "stop":
             _signal(request["pid"], signal.SIGKILL)
             control.send(wire.pack({"stopped": True}))
         else:
-            control.send(wire.pack({"status": _end(request["pid"])}))
+            running.discard(request["pid"])
+            control.send(wire.pack({"status": _end(request["pid"], running)}))
 
 
 def _warm_up() -> None:
@@ -79,18 +82,29 @@ def _signal(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def _end(pid: int) -> int:
-    """End a submission with all its processes; return the wait status of its first one."""
+def _end(pid: int, running: set[int]) -> int:
+    """End a submission with all its processes; return the wait status of its first one.
+
+    Whatever it left comes to us, the subreaper; processes in the groups of ``running``
+    submissions stay.
+    """
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
     _signal(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
-    while children := _children():  # whatever it left comes to us, the subreaper
-        for left in children:
-            _signal(left, signal.SIGKILL)
+    while left := [one for one in _children() if _group(one) not in running]:
+        for child_pid in left:
+            _signal(child_pid, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
-                os.waitpid(left, 0)
+                os.waitpid(child_pid, 0)
     return status
+
+
+def _group(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return 0
 
 
 def _children() -> list[int]:

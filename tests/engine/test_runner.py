@@ -212,6 +212,13 @@ def own_process() -> Iterator[WarmProcess]:
         process.stop()
 
 
+def test_ending_one_submission_leaves_another_alive(warm: WarmProcess) -> None:
+    with running(warm, "a = 1", GRADE) as first:
+        with running(warm, "a = 2", GRADE) as second:
+            assert second.checkpoints[1].read("a") == 2
+        assert first.checkpoints[1].read("a") == 1
+
+
 def test_no_process_of_a_submission_stays(warm: WarmProcess) -> None:
     cell = (
         "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(60)\n"
