@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.bridge.course import Course
+from autograder.grading.cells import CodeCell, points_of, read_code_cells
 from autograder.grading.client import Graded, GradingProcess
-from autograder.grading.notebook import CodeCell, points_of, read_code_cells
 
 
 @dataclass(frozen=True)

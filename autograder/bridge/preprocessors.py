@@ -14,13 +14,13 @@ from traitlets import Enum, Float, Integer, Unicode
 
 from autograder.bridge.exporter import METADATA
 from autograder.bridge.render import cell_html
+from autograder.grading.cells import code_cells
 from autograder.grading.client import GradingProcess
-from autograder.grading.notebook import code_cells
 from autograder.grading.results import CellResult
 from autograder.messages import LANGUAGES, set_language
 from autograder.messages import translate as _
 from autograder.runner.limits import Limits
-from autograder.runner.warm import CellOutcome
+from autograder.runner.outcome import CellOutcome
 
 _SCHEMA_VERSION: Final = 3
 _processes: dict[tuple[Path, Path], GradingProcess] = {}

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from autograder.grading.notebook import CodeCell
+from autograder.grading.cells import CodeCell
 from autograder.grading.results import CellResult
 from autograder.runner.limits import Limits
-from autograder.runner.warm import CellOutcome
+from autograder.runner.outcome import CellOutcome
 from autograder.runner.wire import Channel, WireClosed, WireError, WireTimeout
 
 _START_SECONDS: Final = 180.0

@@ -1,24 +1,12 @@
 """Run one notebook for its graders: cells, checkpoints, and why a grade cell was not reached."""
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection, Sequence
 
-import nbformat
-
+from autograder.grading.cells import CodeCell
 from autograder.messages import translate as _
 from autograder.runner.limits import Limits
-from autograder.runner.warm import Cell, CellOutcome, Checkpoint, Run, WarmProcess
-
-
-@dataclass(frozen=True)
-class CodeCell:
-    """A code cell of a notebook; ``grade_id`` only for grade cells."""
-
-    source: str
-    grade_id: str | None = None
-    points: float = 0.0
+from autograder.runner.outcome import CellOutcome
+from autograder.runner.warm import Cell, Checkpoint, Run, WarmProcess
 
 
 class RunningNotebook:
@@ -71,25 +59,3 @@ def run_notebook(
     """
     jobs = [Cell(cell.source, cell.grade_id in graded) for cell in cells]
     return RunningNotebook(cells, warm.run(jobs, limits, seed))
-
-
-def code_cells(notebook: Any) -> list[CodeCell]:
-    """The code cells of an nbformat 4 notebook."""
-    return [_code_cell(cell) for cell in notebook.cells if cell.cell_type == "code"]
-
-
-def _code_cell(cell: Any) -> CodeCell:
-    facts = cell.metadata.get("nbgrader", {})
-    if not facts.get("grade"):
-        return CodeCell(cell.source)
-    return CodeCell(cell.source, facts.get("grade_id"), float(facts.get("points", 0)))
-
-
-def read_code_cells(path: Path) -> list[CodeCell]:
-    """The code cells of a notebook file; ``OSError`` or ``ValueError`` if it cannot be read."""
-    return code_cells(nbformat.read(path, as_version=4))
-
-
-def points_of(cells: Iterable[CodeCell]) -> dict[str, float]:
-    """The points of each grade cell."""
-    return {cell.grade_id: cell.points for cell in cells if cell.grade_id is not None}

@@ -140,7 +140,8 @@ class NotebookProvider:
         return Submission(checkpoint, reason, 0, items.check_name(item))
 
     def _notebook(self, path: Path) -> "RunningNotebook":
-        from autograder.grading.notebook import points_of, read_code_cells, run_notebook
+        from autograder.grading.cells import points_of, read_code_cells
+        from autograder.grading.notebook import run_notebook
         from autograder.messages import set_language
         from autograder.runner.limits import Limits
         from autograder.runner.warm import WarmProcess

@@ -18,7 +18,8 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from autograder.grading import items as checks
-from autograder.grading.notebook import CodeCell, RunningNotebook, run_notebook
+from autograder.grading.cells import CodeCell
+from autograder.grading.notebook import RunningNotebook, run_notebook
 from autograder.grading.plugin import PROVIDER, RESULT
 from autograder.grading.results import CellResult, CheckResult
 from autograder.grading.submission import Submission

@@ -13,12 +13,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 from autograder.runner import values, wire
 from autograder.runner.limits import Limits
+from autograder.runner.outcome import STATUSES, CellOutcome
 from autograder.runner.wire import Channel, WireError
 
 START_SECONDS: Final = 120.0
@@ -39,10 +40,6 @@ _MIMES: Final = frozenset(
 )
 _MAX_TEXT: Final = 4 * 1024 * 1024
 
-Status = Literal["ok", "error", "timeout", "output", "memory", "died", "not run", "checkpoint"]
-"""How a cell ended; ``died``: its process ended in it; ``checkpoint``: a grade cell reached."""
-_STATUSES: Final = frozenset({"ok", "error", "timeout", "output", "memory", "checkpoint"})
-
 
 class WarmProcessError(Exception):
     """The warm process could not be started, or ended by itself."""
@@ -54,16 +51,6 @@ class Cell:
 
     source: str
     grade: bool = False
-
-
-@dataclass
-class CellOutcome:
-    """What became of a cell; ``outputs`` are nbformat outputs."""
-
-    status: Status = "not run"
-    outputs: list[dict[str, Any]] = field(default_factory=list)
-    execution_count: int | None = None
-    truncated: bool = False
 
 
 class CallFailed(Exception):
@@ -239,7 +226,7 @@ def _outcome(event: dict[Any, Any]) -> CellOutcome:
     status = event.get("status")
     outputs = event.get("outputs", [])
     count = event.get("execution_count")
-    if status not in _STATUSES or not isinstance(outputs, list):
+    if status not in STATUSES or not isinstance(outputs, list):
         raise WireError("a malformed outcome")
     clean = [output for output in map(_clean_output, outputs[:1000]) if output is not None]
     return CellOutcome(

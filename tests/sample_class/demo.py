@@ -14,12 +14,11 @@ COPIED: Final = ("source", "release", "solutions", "tests/graders", "nbgrader_co
 
 
 DEMO_CLASS: Final = (
-    *("perfecto-1", "perfecto-2", "perfecto-3", "perfecto-4", "un-poco-de-todo", "sin-tocar"),
+    *("perfecto-1", "perfecto-2", "perfecto-4", "un-poco-de-todo", "sin-tocar"),
     *("error-de-sintaxis", "bucle-infinito", "salida-sin-fin", "memoria-sin-fin"),
     *("sale-del-programa", "excepcion-al-principio", "celda-borrada", "comprobacion-editada"),
-    *("mil-puntos", "celdas-duplicadas", "cuaderno-de-mas", "formato-antiguo", "otro-nucleo"),
-    *("sin-cuaderno", "cuaderno-ajeno", "json-cortado", "no-es-json", "archivo-vacio"),
-    *("no-es-utf8", "enlace", "enorme", "numpy-copiado", "backward-dos-veces"),
+    *("celdas-duplicadas", "formato-antiguo", "sin-cuaderno", "cuaderno-ajeno", "json-cortado"),
+    *("archivo-vacio", "no-es-utf8", "enlace", "enorme", "numpy-copiado", "backward-dos-veces"),
     *("requires-grad-tarde", "descenso-hacia-arriba", "grafica-sin-leyenda"),
 )
 """The part of the sample class that the demo grades: one of each kind. The tests grade all."""
