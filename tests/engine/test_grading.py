@@ -1,7 +1,10 @@
 """Grading end to end on a tiny course that the engine does not know."""
 
+import shutil
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -202,6 +205,40 @@ def test_a_run_that_was_killed_midway_is_completed_by_the_next(course: Course) -
         (course.folder("submitted", "one", "killed") / "one.ipynb").read_bytes()
     )
     assert course.autograde("one", "killed").score == 3
+
+
+def test_after_a_kill_the_next_run_completes_the_class(course: Course, tmp_path: Path) -> None:
+    root = tmp_path / "course"
+    shutil.copytree(course.root, root, ignore=shutil.ignore_patterns("submitted", "autograded"))
+    killed = Course(root)
+    students = [f"s{number}" for number in range(6)]
+    for student in students:
+        slow = "import time; time.sleep(0.5)\nt = torch.ones(3)"
+        hand_in(killed, student, {"one-tensor": slow})
+    command = [sys.executable, "-m", "autograder.cli", "--course", str(root), "grade"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 90
+    while not list(root.glob("autograded/*/one")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    done = autograder(root, "grade")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 of 6 submissions graded" in " ".join(done.stdout.split())
+    scores = killed.scores("one")
+    assert {student: scores[student]["one-tensor"] for student in students} == dict.fromkeys(
+        students, 3
+    )
+
+
+def test_a_locked_gradebook_gets_one_clear_error(course: Course) -> None:
+    hand_in(course, "waiting", {})
+    with sqlite3.connect(course.root / "gradebook.db") as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        summary = course.autograde("one", "waiting")
+        lock.rollback()
+    assert "locked by another program" in summary.error
+    assert course.autograde("one", "waiting").error == ""
 
 
 def test_check_finds_nothing_in_a_sound_course(course: Course) -> None:
