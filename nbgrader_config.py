@@ -4,5 +4,5 @@ c = get_config()
 configure(c)
 
 c.CourseDirectory.course_id = "modulo-3"
-c.RunGraders.cell_seconds = 4
+c.RunGraders.cell_seconds = 3
 c.RunGraders.call_seconds = 3

@@ -14,10 +14,10 @@ COPIED: Final = ("source", "release", "solutions", "tests/graders", "nbgrader_co
 
 
 DEMO_CLASS: Final = (
-    *("perfecto-1", "perfecto-2", "perfecto-4", "un-poco-de-todo", "sin-tocar"),
+    *("perfecto-1", "perfecto-2", "un-poco-de-todo", "sin-tocar"),
     *("error-de-sintaxis", "bucle-infinito", "salida-sin-fin", "memoria-sin-fin"),
-    *("sale-del-programa", "excepcion-al-principio", "celda-borrada", "comprobacion-editada"),
-    *("celdas-duplicadas", "formato-antiguo", "sin-cuaderno", "cuaderno-ajeno", "json-cortado"),
+    *("excepcion-al-principio", "celda-borrada"),
+    *("celdas-duplicadas", "sin-cuaderno", "cuaderno-ajeno", "json-cortado"),
     *("archivo-vacio", "no-es-utf8", "enlace", "enorme", "numpy-copiado", "backward-dos-veces"),
     *("requires-grad-tarde", "descenso-hacia-arriba", "grafica-sin-leyenda"),
 )

@@ -70,7 +70,7 @@ def test_mundo(submission: Submission) -> None:
         fail(
             "No hay ningún dispositivo CUDA y `get_device` elige CUDA.",
             "No des CUDA por supuesta, y comprueba que la condición no está al revés. Repasa "
-            "«Elegir el dispositivo», preguntar si hay una GPU.",
+            "«Elegir el dispositivo».",
             "cuda-unavailable",
         )
     if kind not in ("cpu", "cuda"):

@@ -34,7 +34,7 @@ def _add(submission: Submission, a: torch.Tensor, b: torch.Tensor) -> tuple[Call
         raise CheckFailed(
             error.message,
             "Los dos operandos tienen que estar en el mismo dispositivo antes de sumarlos. "
-            "Repasa «Operar en un mismo dispositivo», operar con tensores.",
+            "Repasa «Operar en un mismo dispositivo».",
             error.diagnosis,
             error.detail,
         ) from error
@@ -92,7 +92,7 @@ def test_dispositivo(submission: Submission) -> None:
         fail(
             "La suma no está en el dispositivo que recibe `add_on`.",
             "Mueve los operandos al argumento `device` y no devuelvas después la suma a la CPU. "
-            "Repasa «Operar en un mismo dispositivo», mover un tensor.",
+            "Repasa «Operar en un mismo dispositivo».",
             "left-on-cpu" if result.device == "cpu" else "wrong-device",
         )
 

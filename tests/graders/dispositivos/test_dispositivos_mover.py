@@ -72,7 +72,7 @@ def test_dispositivo(submission: Submission) -> None:
         fail(
             "`tensor` se ha quedado en la CPU.",
             "Un tensor no se mueve solo: `.to(...)` devuelve otro tensor, que hay que guardar. "
-            "Repasa «Mover tensores», mover un tensor.",
+            "Repasa «Mover tensores».",
             "left-on-cpu",
         )
     fail(
@@ -103,6 +103,6 @@ def test_valores(submission: Submission) -> None:
         fail(
             "Los valores de `tensor` no son los de `rand_tensor`.",
             "No generes números nuevos ni hagas operaciones: solo hay que mover `rand_tensor`. "
-            "Repasa «Mover tensores», mover un tensor.",
+            "Repasa «Mover tensores».",
             "wrong-values",
         )

@@ -30,10 +30,11 @@ def _array(submission: Submission, t: torch.Tensor) -> ArrayValue:
     except CheckFailed as error:
         if error.diagnosis != "exception" or not t.requires_grad:
             raise
+        submission.call("to_numpy", t.detach())  # fails as well if grad is not the reason
         raise CheckFailed(
             "`to_numpy` falla con un tensor que requiere gradiente.",
             "NumPy no sabe de gradientes: hay que separar antes el tensor de su grafo (`no_grad` "
-            "no basta). Repasa «De vuelta a NumPy», pasar un tensor a NumPy.",
+            "no basta). Repasa «De vuelta a NumPy».",
             "not-detached",
             error.detail,
         ) from error
@@ -46,15 +47,14 @@ def _array(submission: Submission, t: torch.Tensor) -> ArrayValue:
     if isinstance(value, TensorValue):
         fail(
             "`to_numpy` devuelve todavía un tensor.",
-            "Falta el último paso, convertirlo en un array. Repasa «De vuelta a NumPy», pasar un "
-            "tensor a NumPy.",
+            "Falta el último paso, convertirlo en un array. Repasa «De vuelta a NumPy».",
             "still-tensor",
         )
     if not isinstance(value, ArrayValue):
         fail(
             "`to_numpy` no devuelve un array de NumPy.",
             "Una lista no es un array: usa la conversión que ofrece el propio tensor. Repasa "
-            "«De vuelta a NumPy», pasar un tensor a NumPy.",
+            "«De vuelta a NumPy».",
             "wrong-type",
         )
     expected = reference.to_numpy(t)

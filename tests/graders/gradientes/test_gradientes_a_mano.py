@@ -9,7 +9,7 @@ from autograder.grading import CheckFailed, NotAttempted, Submission, Value, clo
 from solutions import gradientes as reference
 
 NAME: Final = "manual_gradients"
-LESSON: Final = "Repasa «Los mismos gradientes a mano», el gradiente de la pérdida."
+LESSON: Final = "Repasa «Los mismos gradientes a mano»."
 
 MISTAKES: Final = {
     "sum-for-mean": (

@@ -6,7 +6,7 @@ import torch
 from autograder.grading import Submission, TensorValue, close, fail
 from solutions import gradientes as reference
 
-LESSON = "Repasa «Retropropagación», la retropropagación."
+LESSON = "Repasa «Retropropagación»."
 
 
 def _own(submission: Submission) -> dict[str, torch.Tensor]:
@@ -45,7 +45,7 @@ def _gradient(submission: Submission, name: str) -> torch.Tensor:
         known = submission.value(later) if submission.has(later) else None
         if isinstance(known, TensorValue) and not known.requires_grad:
             fail(
-                f"`{name}.grad` está vacío, porque `{later}` no recuerda de qué parámetros viene.",
+                f"`{name}.grad` está vacío: `{later}` no recuerda de qué parámetros viene.",
                 "`requires_grad` tiene que estar puesto antes de la operación, y sin `detach` ni "
                 f"`no_grad` por medio. {LESSON}",
                 "requires-grad-late" if later == "z" else "detached-early",

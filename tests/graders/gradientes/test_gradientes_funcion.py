@@ -18,7 +18,7 @@ from autograder.grading import (
 from solutions import gradientes as reference
 
 NAME: Final = "gradients"
-LESSON: Final = "Repasa «Gradientes con una función», la retropropagación."
+LESSON: Final = "Repasa «Gradientes con una función»."
 
 MISTAKES: Final = {
     "sum-for-mean": (
@@ -188,7 +188,7 @@ def _ask(submission: Submission, inputs: Inputs) -> Call:
     except CheckFailed as error:
         if error.diagnosis != "exception":
             raise
-        if not inputs[2].requires_grad:
+        if not inputs[2].requires_grad and _works(submission, inputs):
             raise CheckFailed(
                 "`gradients` falla cuando `w` y `b` no requieren gradiente.",
                 "Trabaja con copias que sí lo requieran, sin tocar los argumentos.",
@@ -202,6 +202,16 @@ def _ask(submission: Submission, inputs: Inputs) -> Call:
             "exception-one-sample" if inputs[0].dim() == 1 else "exception-batch",
             error.detail,
         ) from error
+
+
+def _works(submission: Submission, inputs: Inputs) -> bool:
+    """Whether ``gradients`` returns at all when ``w`` and ``b`` require grad."""
+    x, y, w, b = inputs
+    try:
+        submission.call(NAME, x, y, w.clone().requires_grad_(), b.clone().requires_grad_())
+    except CheckFailed:
+        return False
+    return True
 
 
 def _check(submission: Submission, inputs: Inputs) -> Call:

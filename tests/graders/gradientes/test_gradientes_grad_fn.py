@@ -4,23 +4,20 @@ They are compared with the ``grad_fn`` of the student's own tensors: another cor
 compute the loss has another name.
 """
 
+from typing import NoReturn
+
 import pytest
 
-from autograder.grading import FunctionValue, OpaqueValue, Submission, fail
+from autograder.grading import FunctionValue, OpaqueValue, Submission, TensorValue, fail
 
-LESSON = "Repasa «grad_fn», la función que creó un tensor."
+LESSON = "Repasa «grad_fn»."
 
 
 def _check(submission: Submission, name: str, of: str, other: str) -> None:
     value = submission.value(name)
     right = submission.tensor(of).grad_fn
     if right is None:
-        fail(
-            f"`{of}` no tiene `grad_fn`: no recuerda cómo se ha calculado.",
-            f"`requires_grad` tiene que estar puesto antes de calcular `{of}`, y sin `detach` "
-            f"por medio. {LESSON}",
-            "requires-grad-late",
-        )
+        _explain_missing(submission, of)
     if isinstance(value, FunctionValue | OpaqueValue):
         fail(
             f"`{name}` no es un texto: se pedía el nombre de la función.",
@@ -52,6 +49,26 @@ def _check(submission: Submission, name: str, of: str, other: str) -> None:
         f"`{name}` no es el nombre de la función que creó tu `{of}`.",
         f"Obtenlo de `{of}.grad_fn` en lugar de escribirlo a mano. {LESSON}",
         "wrong-values",
+    )
+
+
+def _explain_missing(submission: Submission, of: str) -> NoReturn:
+    """Fail and say why ``z`` or ``loss`` has no ``grad_fn``."""
+
+    def tracked(name: str) -> bool:
+        value = submission.value(name) if submission.has(name) else None
+        return isinstance(value, TensorValue) and value.requires_grad
+
+    diagnosis = "requires-grad-late"
+    if of == "loss" and tracked("z"):
+        diagnosis = "detached-early"
+    elif not tracked("w") and not tracked("b"):
+        diagnosis = "requires-grad-missing"
+    fail(
+        f"`{of}` no tiene `grad_fn`: no recuerda cómo se ha calculado.",
+        f"Los parámetros tienen que requerir gradiente antes de calcular `{of}`, y sin `detach` "
+        f"ni `no_grad` por medio. {LESSON}",
+        diagnosis,
     )
 
 

@@ -10,9 +10,10 @@ from autograder.grading import Submission, TensorValue, close, fail
 from solutions import gradientes as reference
 
 SHAPES = {"x": (5,), "y": (3,), "w": (5, 3), "b": (3,)}
+LESSON = "Repasa «Una red de una capa»."
 LOSS_HINT = (
     "Es la entropía cruzada binaria con logits, la media sobre los elementos de `z`. Repasa "
-    "«Una red de una capa», la función de pérdida."
+    "«Una red de una capa»."
 )
 
 
@@ -61,7 +62,7 @@ def _check_parameter(submission: Submission, name: str) -> None:
     if not value.dtype.is_floating_point:
         fail(
             f"`{name}` es de tipo {value.dtype}; solo un tensor decimal puede requerir gradiente.",
-            "Usa una función que dé números aleatorios decimales. Repasa «Tensores».",
+            "Usa una función que dé números aleatorios decimales. Repasa el cuaderno «Tensores».",
             "integer-random",
         )
     values = value.tensor
@@ -71,7 +72,7 @@ def _check_parameter(submission: Submission, name: str) -> None:
         fail(
             f"Los valores de `{name}` no parecen aleatorios.",
             "Deja que PyTorch los genere, en lugar de usar una constante o escribirlos a mano. "
-            "Repasa «Tensores», números aleatorios.",
+            "Repasa el cuaderno «Tensores».",
             "typed-values",
         )
     if not value.requires_grad:
@@ -147,12 +148,12 @@ def test_z(submission: Submission) -> None:
     if z.shape != tuple(expected.shape):
         fail(
             f"`z` tiene forma {z.shape}; con `x`, `w` y `b` tiene que ser {tuple(expected.shape)}.",
-            "Usa el producto de matrices, no el elemento a elemento. Repasa «Una red de una capa».",
+            f"Usa el producto de matrices, no el elemento a elemento. {LESSON}",
             "wrong-shape",
         )
     fail(
         "`z` no es x·w + b con los `x`, `w` y `b` de tu cuaderno.",
-        "Si has cambiado `w` o `b` después, vuelve a calcular `z`. Repasa «Una red de una capa».",
+        f"Si has cambiado `w` o `b` después, vuelve a calcular `z`. {LESSON}",
         "wrong-values",
     )
 
@@ -185,7 +186,7 @@ def test_perdida(submission: Submission) -> None:
     if tracked and not loss.requires_grad:
         fail(
             "`loss` no recuerda cómo se ha calculado: no tiene `grad_fn`.",
-            "No uses `detach`, `item` ni `no_grad` antes de retropropagar. Repasa «Una red de una capa».",
+            f"No uses `detach`, `item` ni `no_grad` antes de retropropagar. {LESSON}",
             "detached-early",
         )
 

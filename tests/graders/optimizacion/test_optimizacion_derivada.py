@@ -11,7 +11,7 @@ import torch
 from autograder.grading import Submission, TensorValue, close, fail
 from solutions import optimizacion as reference
 
-LESSON = "Repasa «La derivada de una función», la derivada en varios puntos a la vez."
+LESSON = "Repasa «La derivada de una función»."
 
 
 def _points(submission: Submission) -> torch.Tensor:
@@ -46,19 +46,19 @@ def test_x(submission: Submission) -> None:
     if not close(x.tensor, right):
         fail(
             "Los puntos de `x` no están repartidos por igual entre −4 y 4.",
-            "Busca la función que reparte puntos entre dos extremos. Repasa «La derivada de una función».",
+            f"Busca la función que reparte puntos entre dos extremos. {LESSON}",
             "wrong-values",
         )
     if not x.requires_grad:
         fail(
             "`x` no requiere gradiente.",
-            "Indícalo al crearlo, con `requires_grad`. Repasa «Gradientes».",
+            "Indícalo al crearlo, con `requires_grad`. Repasa el cuaderno «Gradientes».",
             "requires-grad-missing",
         )
     if not x.is_leaf:
         fail(
             "`x` es el resultado de una operación, así que `x.grad` quedará vacío.",
-            "Pide el gradiente sobre el tensor ya terminado. Repasa «Gradientes».",
+            "Pide el gradiente sobre el tensor ya terminado. Repasa el cuaderno «Gradientes».",
             "non-leaf",
         )
 
@@ -116,7 +116,7 @@ def test_suma(submission: Submission) -> None:
         )
     fail(
         "`y` no es la suma de los valores de tu `Y`.",
-        "Si has cambiado `Y` después, vuelve a calcular `y`. Repasa «La derivada de una función».",
+        f"Si has cambiado `Y` después, vuelve a calcular `y`. {LESSON}",
         "wrong-values",
     )
 
@@ -137,7 +137,7 @@ def test_grad(submission: Submission) -> None:
             fail(
                 f"`x.grad` es {times} veces la derivada: se ha acumulado.",
                 "Cada `backward()` suma al gradiente que ya había. Ejecuta el cuaderno desde el "
-                "principio y retropropaga una sola vez. Repasa «Gradientes».",
+                "principio y retropropaga una sola vez. Repasa el cuaderno «Gradientes».",
                 "backward-twice",
             )
     if close(actual, right / count):
@@ -179,13 +179,13 @@ def _explain_missing(submission: Submission, x: TensorValue) -> NoReturn:
     if not x.requires_grad:
         fail(
             "`x` no requiere gradiente, así que `x.grad` no existe.",
-            "Pide el gradiente al crear `x`. Repasa «Gradientes».",
+            "Pide el gradiente al crear `x`. Repasa el cuaderno «Gradientes».",
             "requires-grad-missing",
         )
     if not x.is_leaf:
         fail(
             "`x` es el resultado de una operación: PyTorch no guarda su gradiente.",
-            "Pide el gradiente sobre el tensor ya terminado. Repasa «Gradientes».",
+            "Pide el gradiente sobre el tensor ya terminado. Repasa el cuaderno «Gradientes».",
             "non-leaf",
         )
     for name in ("Y", "y"):
@@ -194,7 +194,7 @@ def _explain_missing(submission: Submission, x: TensorValue) -> NoReturn:
             fail(
                 f"`x.grad` está vacío, porque `{name}` no recuerda que viene de `x`.",
                 "`requires_grad` tiene que estar puesto antes de calcular, y sin `detach` por "
-                "medio. Repasa «Gradientes».",
+                "medio. Repasa el cuaderno «Gradientes».",
                 "requires-grad-late" if name == "Y" else "detached-early",
             )
     fail(

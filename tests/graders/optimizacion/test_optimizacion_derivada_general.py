@@ -15,7 +15,7 @@ from autograder.grading import (
 )
 from solutions import optimizacion as reference
 
-LESSON = "Repasa «Derivadas en general», la derivada en varios puntos a la vez."
+LESSON = "Repasa «Derivadas en general»."
 
 
 def _polynomial(submission: Submission) -> Expression:
@@ -56,10 +56,19 @@ def _ask(submission: Submission, f: Expression, x: torch.Tensor) -> Call:
             f"separes el resultado de `f` del grafo. {LESSON}"
         )
         message = error.message
-        if x.requires_grad:
+        if x.requires_grad and _works(submission, f, x):
             message = "`derivative` falla cuando `x` ya requiere gradiente."
             hint = "Trabaja con una copia de `x` separada de su grafo."
         raise CheckFailed(message, hint, "exception", error.detail) from error
+
+
+def _works(submission: Submission, f: Expression, x: torch.Tensor) -> bool:
+    """Whether ``derivative`` returns at all when ``x`` does not require grad."""
+    try:
+        submission.call("derivative", f, x.detach().clone())
+    except CheckFailed:
+        return False
+    return True
 
 
 def _check(submission: Submission, f: Expression, x: torch.Tensor) -> Call:

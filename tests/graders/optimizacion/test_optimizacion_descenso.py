@@ -17,7 +17,10 @@ from autograder.grading import (
 )
 from solutions import optimizacion as reference
 
-LESSON = "Repasa «Descenso de gradiente», bajar por la pendiente."
+LESSON = "Repasa «Descenso de gradiente»."
+
+
+NEVER_MOVES = "El resultado no se mueve de `x0`, aunque la pendiente no es cero."
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,12 @@ def _check_steps(submission: Submission, task: _Task) -> Call:
         if close(actual, wrong):
             message, hint = MISTAKES[diagnosis]
             fail(message, f"{hint} {LESSON}", diagnosis)
+    if close(actual, task.x0.expand(actual.shape)):
+        fail(
+            NEVER_MOVES,
+            f"Calcula la pendiente con autograd y da un paso con ella. {LESSON}",
+            "never-moves",
+        )
     if bool((actual == actual[-1]).all()):
         fail(
             "Todos los valores del resultado son iguales.",
@@ -199,7 +208,7 @@ def test_inicio(submission: Submission) -> None:
             )
         if bool((actual == actual[0]).all()):
             fail(
-                "El resultado no se mueve de `x0`, aunque la pendiente no es cero.",
+                NEVER_MOVES,
                 f"Calcula la pendiente con autograd y da un paso con ella. {LESSON}",
                 "never-moves",
             )

@@ -19,7 +19,7 @@ from autograder.grading import (
     fail,
 )
 
-LESSON = "Repasa «Dibujar una función y su derivada», trazar la función y su derivada."
+LESSON = "Repasa «Dibujar una función y su derivada»."
 TOLERANCE = 1e-3
 """Relative and absolute: what nobody sees in a plot, and well above float32's rounding."""
 
@@ -60,9 +60,18 @@ def _is_derivative(line: LineValue, span: tuple[float, float]) -> bool:
     return _spans(line, span) and _follows(line, 10 * line.x)
 
 
+def _is_example(figure: FigureValue) -> bool:
+    """Whether the figure is the lesson's own: a sine and a cosine, and nothing else."""
+    lines = [line for axes in figure.axes for line in axes.lines]
+    with np.errstate(all="ignore"):
+        return bool(lines) and all(
+            _follows(line, np.sin(line.x)) or _follows(line, np.cos(line.x)) for line in lines
+        )
+
+
 def _figures(submission: Submission) -> list[FigureValue]:
-    """The figures with lines."""
-    figures = submission.figures()
+    """The student's figures with lines."""
+    figures = [figure for figure in submission.figures() if not _is_example(figure)]
     drawn = [figure for figure in figures if any(axes.lines for axes in figure.axes)]
     if drawn:
         return drawn
@@ -134,7 +143,7 @@ def test_derivada(submission: Submission) -> None:
         if _follows(line, 20 * x) or _follows(line, 30 * x):
             fail(
                 "La línea de la derivada es un múltiplo de 10x: el gradiente se ha acumulado.",
-                "Retropropaga una sola vez antes de dibujar. Repasa «Gradientes».",
+                "Retropropaga una sola vez antes de dibujar. Repasa el cuaderno «Gradientes».",
                 "backward-twice",
             )
         if _follows(line, 10 * x / x.size):

@@ -111,6 +111,6 @@ def test_doble(submission: Submission) -> None:
         fail(
             "Con argumentos de tipo float64 el resultado es de otro tipo.",
             "No conviertas los argumentos ni crees tensores intermedios de un tipo fijo. Repasa "
-            "«La capa afín: x·w + b», el tipo de datos.",
+            "«La capa afín: x·w + b».",
             "wrong-dtype",
         )

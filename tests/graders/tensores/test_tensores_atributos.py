@@ -7,6 +7,7 @@ from autograder.grading import FunctionValue, Submission, fail
 from solutions import tensores as reference
 
 DTYPES = (torch.float64, torch.int64, torch.float32, torch.bool, torch.int32)
+LESSON = "Repasa «Forma, tipo y dispositivo»."
 KEYS = "`shape`, `dtype` y `device`"
 
 
@@ -65,8 +66,7 @@ def test_forma(submission: Submission) -> None:
             kind = "una lista" if isinstance(entry, list) else kind
             fail(
                 f"La forma tenía que ser una tupla de enteros, y es {kind}.",
-                "Convierte el atributo que da la forma con `tuple(...)`. Repasa «Forma, tipo y dispositivo», los "
-                "atributos de un tensor.",
+                f"Convierte el atributo que da la forma con `tuple(...)`. {LESSON}",
                 "wrong-type",
             )
         if tuple(entry) != reference.describe(tensor)["shape"]:
@@ -86,8 +86,7 @@ def test_dtype(submission: Submission) -> None:
         if not isinstance(entry, torch.dtype):
             fail(
                 "Bajo `dtype` no hay un `torch.dtype`.",
-                "Guarda el atributo tal cual, sin convertirlo en texto. Repasa «Forma, tipo y dispositivo», los "
-                "atributos de un tensor.",
+                f"Guarda el atributo tal cual, sin convertirlo en texto. {LESSON}",
                 "wrong-type",
             )
         if entry != reference.describe(tensor)["dtype"]:

@@ -6,6 +6,7 @@ import torch
 from autograder.grading import Submission, TensorValue, fail
 
 SHAPE = (3, 2)
+LESSON = "Repasa «Tensores con una forma dada»."
 HALF = (torch.float16, torch.bfloat16)
 
 
@@ -20,8 +21,7 @@ def _check_shape(name: str, value: TensorValue) -> None:
         )
     fail(
         f"`{name}` tiene forma {value.shape}; se pedía {SHAPE}.",
-        "Pasa la tupla `shape` a la función que crea el tensor. Repasa «Tensores con una forma dada», crear un "
-        "tensor con una forma.",
+        f"Pasa la tupla `shape` a la función que crea el tensor. {LESSON}",
         "wrong-shape",
     )
 
@@ -30,6 +30,12 @@ def _check_constant(submission: Submission, name: str, number: int) -> None:
     value = submission.tensor(name)
     _check_shape(name, value)
     if bool((value.tensor == number).all()):
+        if not value.dtype.is_floating_point:
+            fail(
+                f"`{name}` es de tipo {value.dtype}; se pedía un tipo decimal.",
+                f"Es el tipo que resulta si no se indica otro. {LESSON}",
+                "wrong-dtype",
+            )
         return
     word, other = ("ceros", "unos") if number == 0 else ("unos", "ceros")
     if bool((value.tensor == 1 - number).all()):
@@ -40,7 +46,7 @@ def _check_constant(submission: Submission, name: str, number: int) -> None:
         )
     fail(
         f"`{name}` no está lleno de {word}.",
-        "`torch.empty` no rellena nada. Repasa «Tensores con una forma dada», crear un tensor con una forma.",
+        f"`torch.empty` no rellena nada. {LESSON}",
         "wrong-values",
     )
 
@@ -56,13 +62,13 @@ def _typed(values: torch.Tensor) -> bool:
 
 @pytest.mark.grade_cell("tensores-forma", weight=1)
 def test_ceros(submission: Submission) -> None:
-    """`zeros_tensor`: ceros con la forma `shape`."""
+    """`zeros_tensor`: ceros decimales con la forma `shape`."""
     _check_constant(submission, "zeros_tensor", 0)
 
 
 @pytest.mark.grade_cell("tensores-forma", weight=1)
 def test_unos(submission: Submission) -> None:
-    """`ones_tensor`: unos con la forma `shape`."""
+    """`ones_tensor`: unos decimales con la forma `shape`."""
     _check_constant(submission, "ones_tensor", 1)
 
 
@@ -74,8 +80,7 @@ def test_rand_forma(submission: Submission) -> None:
     if not rand_tensor.dtype.is_floating_point:
         fail(
             f"`rand_tensor` es de tipo {rand_tensor.dtype}; se pedían números decimales.",
-            "`torch.randint` da enteros: busca en «Tensores con una forma dada» la función que da números entre 0 "
-            "y 1.",
+            f"`torch.randint` da enteros; otra función da números entre 0 y 1. {LESSON}",
             "integer-random",
         )
 
@@ -100,14 +105,14 @@ def test_rand_valores(submission: Submission) -> None:
     if bool((values == values.flatten()[0]).all()):
         fail(
             "Todos los valores de `rand_tensor` son iguales: no son aleatorios.",
-            "Usa una función que genere números aleatorios. Repasa «Tensores con una forma dada».",
+            f"Usa una función que genere números aleatorios. {LESSON}",
             "typed-values",
         )
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 1 or (high == 1 and rand_tensor.dtype not in HALF):
         fail(
             "`rand_tensor` tiene valores fuera del intervalo [0, 1).",
-            "Se pide la distribución uniforme (`rand`), no la normal (`randn`). Repasa «Tensores con una forma dada».",
+            f"Se pide la distribución uniforme (`rand`), no la normal (`randn`). {LESSON}",
             "out-of-range",
         )
     if _typed(values):

@@ -5,6 +5,7 @@ import torch
 
 from autograder.grading import Submission, TensorValue, fail
 
+LESSON = "Repasa «Tensores a partir de otros»."
 HALF = (torch.float16, torch.bfloat16)
 
 
@@ -24,8 +25,7 @@ def _check_like(submission: Submission, name: str, number: int) -> None:
     if value.shape != shape:
         fail(
             f"`{name}` tiene forma {value.shape}; la de `tensor_data` es {shape}.",
-            f"Fíjate en {function}, que toma la forma de otro tensor. Repasa «Tensores a partir de otros», crear "
-            "un tensor a partir de otro.",
+            f"Fíjate en {function}, que toma la forma de otro tensor. {LESSON}",
             "wrong-shape",
         )
     wrong = value.tensor != number
@@ -38,7 +38,7 @@ def _check_like(submission: Submission, name: str, number: int) -> None:
             )
         fail(
             f"`{name}` no está lleno de {'ceros' if number == 0 else 'unos'}.",
-            f"Fíjate en {function}. Repasa «Tensores a partir de otros», crear un tensor a partir de otro.",
+            f"Fíjate en {function}. {LESSON}",
             "wrong-values",
         )
     if value.dtype != dtype:
@@ -79,7 +79,7 @@ def test_rand_forma(submission: Submission) -> None:
     if x_rand.shape != shape:
         fail(
             f"`x_rand` tiene forma {x_rand.shape}; la de `tensor_data` es {shape}.",
-            "Fíjate en `torch.rand_like`. Repasa «Tensores a partir de otros», crear un tensor a partir de otro.",
+            f"Fíjate en `torch.rand_like`. {LESSON}",
             "wrong-shape",
         )
 
@@ -91,8 +91,7 @@ def test_rand_dtype(submission: Submission) -> None:
     if not x_rand.dtype.is_floating_point:
         fail(
             f"`x_rand` es de tipo {x_rand.dtype}, en el que no caben números entre 0 y 1.",
-            "Cambia el tipo de datos al crearlo, con el argumento `dtype`. Repasa «Tensores a partir de otros», "
-            "crear un tensor a partir de otro con otro tipo.",
+            f"Cambia el tipo de datos al crearlo, con el argumento `dtype`. {LESSON}",
             "integer-random",
         )
 
@@ -105,7 +104,7 @@ def test_rand_valores(submission: Submission) -> None:
     if not x_rand.dtype.is_floating_point:
         fail(
             "`x_rand` guarda enteros: los números aleatorios entre 0 y 1 se pierden.",
-            "Primero el tipo decimal: repasa el argumento `dtype` en «Tensores a partir de otros».",
+            f"Primero el tipo decimal, con el argumento `dtype`. {LESSON}",
             "integer-random",
         )
     if values.numel() == 0 or not bool(torch.isfinite(values).all()):
@@ -117,7 +116,7 @@ def test_rand_valores(submission: Submission) -> None:
     if bool((values == values.flatten()[0]).all()):
         fail(
             "Todos los valores de `x_rand` son iguales: no son aleatorios.",
-            "Usa una función que genere números aleatorios. Repasa «Tensores a partir de otros».",
+            f"Usa una función que genere números aleatorios. {LESSON}",
             "typed-values",
         )
     low, high = float(values.min()), float(values.max())
@@ -125,7 +124,7 @@ def test_rand_valores(submission: Submission) -> None:
         fail(
             "`x_rand` tiene valores fuera del intervalo [0, 1).",
             "Hay funciones con la distribución uniforme (`rand`) y con la normal (`randn`): se "
-            "pide la uniforme, sin multiplicar ni sumar nada. Repasa «Tensores a partir de otros».",
+            f"pide la uniforme, sin multiplicar ni sumar nada. {LESSON}",
             "out-of-range",
         )
     if _typed(values):

@@ -39,7 +39,7 @@ def test_forma(submission: Submission) -> None:
         fail(
             f"`tensor_data` tiene forma {tensor_data.shape}; se pedía {SHAPE}.",
             "El tensor conserva la forma de la lista anidada: cada lista interior es una fila. "
-            "Repasa «Crear un tensor desde una lista», crear un tensor a partir de una lista.",
+            "Repasa «Crear un tensor desde una lista».",
             "wrong-shape",
         )
 
@@ -74,7 +74,8 @@ def test_valores(submission: Submission) -> None:
         )
     fail(
         "Los valores de `tensor_data` no son los de `data`.",
-        "Crea el tensor directamente a partir de la variable `data`. Repasa «Crear un tensor desde una lista».",
+        "Crea el tensor directamente a partir de la variable `data`. Repasa «Crear un tensor desde "
+        "una lista».",
         "wrong-values",
     )
 
@@ -88,6 +89,6 @@ def test_dtype(submission: Submission) -> None:
             f"`tensor_data` es de tipo {tensor_data.dtype}; de una lista de enteros de Python "
             "se deduce torch.int64.",
             "No indiques `dtype` ni conviertas después, y fíjate en que `torch.Tensor(...)` con "
-            "mayúscula no deduce el tipo. Repasa «Crear un tensor desde una lista», el tipo de datos.",
+            "mayúscula no deduce el tipo. Repasa «Crear un tensor desde una lista».",
             "wrong-dtype",
         )

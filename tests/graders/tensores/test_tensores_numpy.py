@@ -65,8 +65,7 @@ def test_array(submission: Submission) -> None:
         )
     fail(
         "Los valores de `np_array` no son los de `data`.",
-        "Crea el array directamente a partir de la variable `data`. Repasa «Tensores y NumPy», la parte "
-        "de NumPy.",
+        "Crea el array directamente a partir de la variable `data`. Repasa «Tensores y NumPy».",
         "wrong-values",
     )
 
@@ -84,7 +83,7 @@ def test_valores(submission: Submission) -> None:
     if tensor_np.shape != SHAPE:
         fail(
             f"`tensor_np` tiene forma {tensor_np.shape}; la de `np_array` es {SHAPE}.",
-            "Al pasar de NumPy a PyTorch la forma no cambia: repasa «Tensores y NumPy», la parte de NumPy.",
+            "Al pasar de NumPy a PyTorch la forma no cambia. Repasa «Tensores y NumPy».",
             "wrong-shape",
         )
     if any(values is not None and _equal(tensor_np.tensor.T, values) for values in expected):
@@ -111,8 +110,8 @@ def test_memoria(submission: Submission) -> None:
     if tensor_np.memory != np_array.memory:
         fail(
             "`tensor_np` es una copia: si cambias `np_array`, el tensor no se entera.",
-            "`torch.tensor` y `clone` copian siempre los datos. Busca en «Tensores y NumPy» la función "
-            "que convierte un array de NumPy sin copiarlo.",
+            "`torch.tensor` y `clone` copian siempre los datos. Busca en «Tensores y NumPy» la "
+            "función que convierte un array de NumPy sin copiarlo.",
             "numpy-copied",
         )
     if tensor_np.dtype.is_complex or not _equal(tensor_np.tensor, own):
