@@ -322,14 +322,15 @@ def figure_to_wire(figure: Any) -> Any:
 
 
 def _axes_to_wire(axes: Any) -> dict[str, Any]:
-    legend = axes.get_legend()
+    own = axes.get_legend()
+    legends = [own] if own is not None else axes.figure.legends  # fig.legend() serves all axes
     ticks = [*axes.xaxis.get_major_ticks()[:3], *axes.yaxis.get_major_ticks()[:3]]
     return {
         "lines": [_line_to_wire(line) for line in list(axes.get_lines())[:200]],
         "title": str(axes.get_title())[:500],
         "xlabel": str(axes.get_xlabel())[:500],
         "ylabel": str(axes.get_ylabel())[:500],
-        "legend": [] if legend is None else [str(t.get_text())[:500] for t in legend.get_texts()],
+        "legend": [str(t.get_text())[:500] for one in legends for t in one.get_texts()],
         "grid": any(bool(tick.gridline.get_visible()) for tick in ticks),
         "xlim": [float(end) for end in axes.get_xlim()],
         "ylim": [float(end) for end in axes.get_ylim()],

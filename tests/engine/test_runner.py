@@ -59,6 +59,16 @@ def test_a_figure_comes_back_as_png_and_as_data_though_it_was_closed(warm: WarmP
     assert axes.lines[0].x.tolist() == [0, 1] and axes.lines[0].y.tolist() == [2, 3]
 
 
+def test_a_legend_of_the_whole_figure_counts_for_its_axes(warm: WarmProcess) -> None:
+    cell = (
+        "import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\n"
+        "ax.plot([0, 1], [2, 3], label='f')\nfig.legend()\nplt.show()"
+    )
+    with running(warm, cell, GRADE) as run:
+        (figure,) = run.checkpoints[1].figures()
+    assert figure.axes[0].legend == ("f",)
+
+
 def test_magics_and_top_level_await_work(warm: WarmProcess) -> None:
     cells = ("%time 1 + 1", "import asyncio\nawait asyncio.sleep(0)\n'ya'")
     with running(warm, *cells) as run:

@@ -337,7 +337,8 @@ _OWN: Final = (
     Case(
         "sin-requires-grad",
         _A,
-        "w and b do not require grad: nothing can be backpropagated.",
+        "w and b do not require grad: z and loss are right for them, but nothing can be "
+        "backpropagated.",
         _but(perdida=PLAIN["gradientes-perdida"].replace(", requires_grad=True", "")),
         expected={"gradientes-perdida": 4, **_AFTER},
     ),
@@ -425,8 +426,8 @@ _OWN: Final = (
         "Numbers typed by hand from somebody else's w and b.",
         _but(
             backward="""
-            w.grad = torch.tensor([[0.3163, 0.0084, 0.2742]] * 5)
-            b.grad = torch.tensor([0.3163, 0.0084, 0.2742])
+            w.grad = torch.tensor([[0.2158, 0.0427, 0.3091]] * 5)
+            b.grad = torch.tensor([0.2158, 0.0427, 0.3091])
             """
         ),
         expected={"gradientes-backward": 0},

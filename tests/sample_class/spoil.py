@@ -235,5 +235,5 @@ def linked_to(target: str) -> Spoil:
 
 def huge(draft: Draft) -> None:
     """Save an output of 50 MB in the first code cell."""
-    output = v4.new_output("stream", name="stdout", text="0.3163 " * (_HUGE // 7))
+    output = v4.new_output("stream", name="stdout", text="0.2158 " * (_HUGE // 7))
     _first_code_cell(draft.notebook).outputs = [output]

@@ -310,6 +310,26 @@ _OWN: Final = (
         expected={"tensores-like": 4},
     ),
     Case(
+        "aleatorio-a-mano",
+        _A,
+        "Random values typed by hand, as they are printed: shape and dtype count.",
+        _but(
+            like="""
+            x_zeros = torch.zeros_like(tensor_data)
+            x_ones = torch.ones_like(tensor_data)
+            x_rand = torch.tensor(
+                [[0.1423, 0.8817, 0.5060], [0.7392, 0.0451, 0.6318], [0.2976, 0.9204, 0.3685]]
+            )
+            """,
+            forma="""
+            zeros_tensor = torch.zeros(shape)
+            ones_tensor = torch.ones(shape)
+            rand_tensor = torch.tensor([[0.4471, 0.9138], [0.0826, 0.5719], [0.6603, 0.2495]])
+            """,
+        ),
+        expected={"tensores-like": 4, "tensores-forma": 3},
+    ),
+    Case(
         "aleatorio-fuera",
         _A,
         "Random values far outside [0, 1): shape and dtype count.",

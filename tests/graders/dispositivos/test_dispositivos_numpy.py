@@ -33,8 +33,8 @@ def _array(submission: Submission, t: torch.Tensor) -> ArrayValue:
         submission.call("to_numpy", t.detach())  # fails as well if grad is not the reason
         raise CheckFailed(
             "`to_numpy` falla con un tensor que requiere gradiente.",
-            "NumPy no sabe de gradientes: hay que separar antes el tensor de su grafo (`no_grad` "
-            "no basta). Repasa «De vuelta a NumPy».",
+            "NumPy no sabe de gradientes: hay que separar antes el tensor de su grafo. "
+            "Repasa «De vuelta a NumPy».",
             "not-detached",
             error.detail,
         ) from error

@@ -17,7 +17,7 @@ def _data(submission: Submission) -> torch.Tensor:
     if isinstance(value, TensorValue) and value.shape == SHAPE:
         return value.tensor
     if isinstance(value, ArrayValue) and value.shape == SHAPE and value.dtype.kind in "if":
-        return torch.tensor(value.array.tolist())
+        return torch.tensor(value.array.astype("float64").tolist())
     rows: Sequence[Any] = value if isinstance(value, list | tuple) else []
     sizes = [len(row) for row in rows if isinstance(row, list | tuple)]
     if sizes != [3, 3, 3] or len(rows) != 3 or any(type(n) is not int for r in rows for n in r):
