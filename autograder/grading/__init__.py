@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from autograder.grading.submission import CheckFailed as CheckFailed
     from autograder.grading.submission import NotAttempted as NotAttempted
     from autograder.grading.submission import Submission as Submission
+    from autograder.grading.submission import device_of as device_of
     from autograder.grading.submission import fail as fail
     from autograder.grading.submission import type_name as type_name
     from autograder.grading.tolerance import close as close
+    from autograder.grading.tolerance import looks_typed as looks_typed
     from autograder.runner.values import ArrayValue as ArrayValue
     from autograder.runner.values import AxesValue as AxesValue
     from autograder.runner.values import Expression as Expression
@@ -30,10 +32,11 @@ _HOMES = {
         "CheckFailed",
         "NotAttempted",
         "Submission",
+        "device_of",
         "fail",
         "type_name",
     ),
-    "autograder.grading.tolerance": ("close",),
+    "autograder.grading.tolerance": ("close", "looks_typed"),
     "autograder.runner.values": (
         "ArrayValue",
         "AxesValue",

@@ -218,3 +218,15 @@ def type_name(value: Value) -> str:
         return _("a function")
     name = getattr(value, "type_name", type(value).__name__)
     return str(name)[:60]
+
+
+def device_of(value: Value) -> torch.device | None:
+    """The device that a value is or names, None when it is none."""
+    if isinstance(value, torch.device):
+        return value
+    if isinstance(value, str) and len(value) < 40:
+        try:
+            return torch.device(value)
+        except RuntimeError:
+            return None
+    return None

@@ -1,4 +1,4 @@
-"""When two results count as equal: one place for every grader."""
+"""What graders say of numbers: when two results are equal, when values were typed by hand."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -32,3 +32,15 @@ def close(actual: torch.Tensor, expected: torch.Tensor) -> bool:
     complex_needed = actual.is_complex() or expected.is_complex()
     wide = torch.complex128 if complex_needed else torch.float64
     return bool(torch.allclose(actual.to(wide), expected.to(wide), rtol=relative, atol=absolute))
+
+
+def looks_typed(values: torch.Tensor) -> bool:
+    """Whether all values have at most four decimals, as those copied from a printed tensor.
+
+    Half-precision dtypes have so few values that nothing can be said: False.
+    """
+    if values.dtype in (torch.float16, torch.bfloat16):
+        return False
+    wide = values.to(torch.float64)
+    rest = (wide * 1e4 - (wide * 1e4).round()).abs()
+    return bool((rest <= 2e-3 * wide.abs().clamp(1, 4)).all())

@@ -3,19 +3,7 @@
 import pytest
 import torch
 
-from autograder.grading import CheckFailed, FunctionValue, Submission, Value, close, fail
-
-
-def _parse(value: Value) -> torch.device | None:
-    """The device that a value stands for, None when it is none."""
-    if isinstance(value, torch.device):
-        return value
-    if isinstance(value, str) and len(value) < 40:
-        try:
-            return torch.device(value)
-        except RuntimeError:
-            return None
-    return None
+from autograder.grading import CheckFailed, FunctionValue, Submission, close, device_of, fail
 
 
 def _same(one: torch.device, other: torch.device) -> bool:
@@ -27,7 +15,7 @@ def _right(submission: Submission) -> list[torch.device]:
     """The devices that count as right: this world's, and what the student's function says."""
     right = [torch.device("cuda" if submission.cuda_available else "cpu")]
     try:
-        own = _parse(submission.call("get_device").value)
+        own = device_of(submission.call("get_device").value)
     except CheckFailed:  # judged in the exercise before
         return right
     return right if own is None else [*right, own]
@@ -43,7 +31,7 @@ def test_device(submission: Submission) -> None:
             "Para obtener lo que devuelve `get_device` hay que llamarla: con paréntesis.",
             "not-called",
         )
-    device = _parse(value)
+    device = device_of(value)
     if device is None:
         fail(
             "`device` no es un dispositivo.",
@@ -61,10 +49,10 @@ def test_device(submission: Submission) -> None:
 @pytest.mark.grade_cell("dispositivos-mover", weight=1)
 def test_dispositivo(submission: Submission) -> None:
     """`tensor` está en ese dispositivo."""
-    place = _parse(submission.tensor("tensor").device)
+    place = device_of(submission.tensor("tensor").device)
     right = _right(submission)
     if submission.has("device"):
-        device = _parse(submission.value("device"))
+        device = device_of(submission.value("device"))
         right = right if device is None else [device]
     if place is not None and any(_same(place, device) for device in right):
         return

@@ -1,4 +1,8 @@
-"""Graders of ``gradientes-funcion``: ``gradients(x, y, w, b)`` by autograd."""
+"""Graders of ``gradientes-funcion`` and ``gradientes-a-mano``.
+
+``gradients(x, y, w, b)`` by autograd and ``manual_gradients(x, y, w, b)`` without it must return
+the same, so that one judge serves both.
+"""
 
 from typing import Final
 
@@ -17,8 +21,11 @@ from autograder.grading import (
 )
 from solutions import gradientes as reference
 
-NAME: Final = "gradients"
-LESSON: Final = "Repasa «Gradientes con una función»."
+LESSONS: Final = {
+    "gradients": "Repasa «Gradientes con una función».",
+    "manual_gradients": "Repasa «Los mismos gradientes a mano».",
+}
+"""The section to read again, by function."""
 
 MISTAKES: Final = {
     "sum-for-mean": (
@@ -103,25 +110,25 @@ def _by_error(x: torch.Tensor, error: torch.Tensor) -> tuple[torch.Tensor, torch
     return rows.T @ errors, errors.sum(0)
 
 
-def _pair(submission: Submission, value: Value) -> tuple[torch.Tensor, torch.Tensor]:
+def _pair(submission: Submission, value: Value, name: str) -> tuple[torch.Tensor, torch.Tensor]:
     """The two tensors of a result."""
     if value is None:
         fail(
-            f"`{NAME}` no devuelve nada.",
+            f"`{name}` no devuelve nada.",
             "Termina la función devolviendo los dos gradientes: `return dw, db`.",
             "returns-nothing",
         )
     if not isinstance(value, tuple | list) or len(value) != 2:
         fail(
-            f"`{NAME}` no devuelve dos gradientes.",
+            f"`{name}` no devuelve dos gradientes.",
             "Devuelve la pareja `(dw, db)`, en este orden.",
             "wrong-type",
         )
     if value[0] is None or value[1] is None:
         fail(
-            f"`{NAME}` devuelve `None` en lugar de un gradiente.",
+            f"`{name}` devuelve `None` en lugar de un gradiente.",
             "Solo las hojas del grafo que requieren gradiente guardan `.grad`; el resultado de "
-            f"`clone` o de una operación no lo hace. {LESSON}",
+            f"`clone` o de una operación no lo hace. {LESSONS[name]}",
             "no-grad",
         )
     dw = submission.as_tensor(value[0], "El primer gradiente, el de `w`,").tensor
@@ -129,8 +136,9 @@ def _pair(submission: Submission, value: Value) -> tuple[torch.Tensor, torch.Ten
     return dw, db
 
 
-def _judge(result: tuple[torch.Tensor, torch.Tensor], inputs: Inputs) -> None:
+def _judge(result: tuple[torch.Tensor, torch.Tensor], inputs: Inputs, name: str) -> None:
     """Fail, naming the mistake, unless both gradients are right."""
+    lesson = LESSONS[name]
     x, y, w, b = (t.detach().to(torch.float64) for t in inputs)
     right = reference.manual_gradients(x, y, w, b)
     if close(result[0], right[0]) and close(result[1], right[1]):
@@ -152,29 +160,29 @@ def _judge(result: tuple[torch.Tensor, torch.Tensor], inputs: Inputs) -> None:
         dw, db = _by_error(x, error)
         if close(result[0], dw) and close(result[1], db):
             message, hint = MISTAKES[diagnosis]
-            fail(f"El resultado no es correcto: {message}.", f"{hint} {LESSON}", diagnosis)
-    for name, actual, expected in zip(("w", "b"), result, right, strict=True):
+            fail(f"El resultado no es correcto: {message}.", f"{hint} {lesson}", diagnosis)
+    for argument, actual, expected in zip(("w", "b"), result, right, strict=True):
         if actual.shape == z.shape != expected.shape:
             fail(
-                f"El que tendría que ser el gradiente de `{name}` tiene la forma de `z`.",
-                f"Deriva respecto a `w` y a `b`, y suma sobre el lote. {LESSON}",
+                f"El que tendría que ser el gradiente de `{argument}` tiene la forma de `z`.",
+                f"Deriva respecto a `w` y a `b`, y suma sobre el lote. {lesson}",
                 "gradient-of-wrong-variable",
             )
         if actual.shape != expected.shape:
             fail(
-                f"El gradiente de `{name}` no tiene la forma de `{name}`.",
+                f"El gradiente de `{argument}` no tiene la forma de `{argument}`.",
                 "El gradiente de un tensor tiene siempre la forma del tensor, también con un "
-                f"lote. {LESSON}",
+                f"lote. {lesson}",
                 "wrong-shape",
             )
     wrong = [
-        f"`{name}`"
-        for name, actual, expected in zip(("w", "b"), result, right, strict=True)
+        f"`{argument}`"
+        for argument, actual, expected in zip(("w", "b"), result, right, strict=True)
         if not close(actual, expected)
     ]
     fail(
         f"No es correcto el gradiente de {' ni el de '.join(wrong)}.",
-        f"Compáralo con un caso pequeño, con una sola muestra y un lote. {LESSON}",
+        f"Compáralo con un caso pequeño, con una sola muestra y un lote. {lesson}",
         "wrong-values",
     )
 
@@ -182,7 +190,7 @@ def _judge(result: tuple[torch.Tensor, torch.Tensor], inputs: Inputs) -> None:
 def _ask(submission: Submission, inputs: Inputs) -> Call:
     """Call ``gradients``; when it raises, say what the exercise demands of it."""
     try:
-        return submission.call(NAME, *inputs)
+        return submission.call("gradients", *inputs)
     except NotAttempted:
         raise
     except CheckFailed as error:
@@ -198,7 +206,7 @@ def _ask(submission: Submission, inputs: Inputs) -> Call:
         raise CheckFailed(
             error.message,
             "La pérdida es un solo número, y `z` no puede separarse del grafo antes de derivar. "
-            f"{LESSON}",
+            f"{LESSONS['gradients']}",
             "exception-one-sample" if inputs[0].dim() == 1 else "exception-batch",
             error.detail,
         ) from error
@@ -208,7 +216,7 @@ def _works(submission: Submission, inputs: Inputs) -> bool:
     """Whether ``gradients`` returns at all when ``w`` and ``b`` require grad."""
     x, y, w, b = inputs
     try:
-        submission.call(NAME, x, y, w.clone().requires_grad_(), b.clone().requires_grad_())
+        submission.call("gradients", x, y, w.clone().requires_grad_(), b.clone().requires_grad_())
     except CheckFailed:
         return False
     return True
@@ -216,7 +224,7 @@ def _works(submission: Submission, inputs: Inputs) -> bool:
 
 def _check(submission: Submission, inputs: Inputs) -> Call:
     call = _ask(submission, inputs)
-    _judge(_pair(submission, call.value), inputs)
+    _judge(_pair(submission, call.value, "gradients"), inputs, "gradients")
     return call
 
 
@@ -255,7 +263,7 @@ def test_intactos(submission: Submission) -> None:
         tensor.grad = torch.rand(tensor.shape, generator=submission.generator) + 1
     before = [tensor.detach().clone() for tensor in inputs]
     call = _ask(submission, inputs)
-    dw, db = _pair(submission, call.value)
+    dw, db = _pair(submission, call.value, "gradients")
     added = [tensor.grad for tensor in inputs[2:]]
     x, y, w, b = before
     right = reference.manual_gradients(x, y, w, b)
@@ -266,14 +274,14 @@ def test_intactos(submission: Submission) -> None:
         fail(
             "Si los argumentos ya tienen un `.grad`, el resultado lo arrastra.",
             "`backward()` suma al gradiente que ya había: trabaja con copias de `w` y `b`. "
-            f"{LESSON}",
+            f"{LESSONS['gradients']}",
             "accumulated-grads",
         )
-    _judge((dw, db), (x, y, w, b))
+    _judge((dw, db), (x, y, w, b), "gradients")
     _check_untouched(call, before, added, tracked=True)
     plain = _inputs(submission, None)
     try:
-        call = submission.call(NAME, *plain)
+        call = submission.call("gradients", *plain)
     except CheckFailed:  # judged by the check before
         return
     _check_untouched(call, list(plain), [None, None], tracked=False)
@@ -299,10 +307,45 @@ def _check_untouched(
         if not same:
             fail(
                 f"`gradients` cambia el `.grad` de su argumento `{name}`.",
-                f"{hint} {LESSON}",
+                f"{hint} {LESSONS['gradients']}",
                 "grad-changed",
             )
 
 
 def _same_grad(after: TensorValue, grad: torch.Tensor) -> bool:
     return after.grad is not None and close(after.grad.tensor, grad)
+
+
+def _check_manual(submission: Submission, inputs: Inputs) -> None:
+    try:
+        call = submission.call("manual_gradients", *inputs, autograd=False)
+    except NotAttempted:
+        raise
+    except CheckFailed as error:
+        if error.diagnosis != "exception":
+            raise
+        one = inputs[0].dim() == 1
+        raise CheckFailed(
+            error.message,
+            "Con una muestra, `x` es un vector y el gradiente de `w` es un producto exterior."
+            if one
+            else "Con un lote, el gradiente de `w` es un producto de matrices que suma sobre las "
+            "muestras.",
+            "exception-one-sample" if one else "exception-batch",
+            error.detail,
+        ) from error
+    _judge(_pair(submission, call.value, "manual_gradients"), inputs, "manual_gradients")
+
+
+@pytest.mark.grade_cell("gradientes-a-mano", weight=3)
+def test_a_mano_una_muestra(submission: Submission) -> None:
+    """`manual_gradients` acierta con una sola muestra, sin autograd."""
+    for dtype in (torch.float32, torch.float64):
+        _check_manual(submission, _inputs(submission, None, dtype))
+
+
+@pytest.mark.grade_cell("gradientes-a-mano", weight=4)
+def test_a_mano_lote(submission: Submission) -> None:
+    """`manual_gradients` acierta con un lote de muestras, sin autograd."""
+    for dtype in (torch.float32, torch.float64):
+        _check_manual(submission, _inputs(submission, submission.random.randint(6, 12), dtype))

@@ -6,7 +6,7 @@
 import pytest
 import torch
 
-from autograder.grading import Submission, TensorValue, close, fail
+from autograder.grading import Submission, TensorValue, close, fail, looks_typed
 from solutions import gradientes as reference
 
 SHAPES = {"x": (5,), "y": (3,), "w": (5, 3), "b": (3,)}
@@ -15,15 +15,6 @@ LOSS_HINT = (
     "Es la entropía cruzada binaria con logits, la media sobre los elementos de `z`. Repasa "
     "«Una red de una capa»."
 )
-
-
-def _typed(values: torch.Tensor) -> bool:
-    """Whether all values have at most four decimals, as those copied from a printed tensor."""
-    if values.dtype in (torch.float16, torch.bfloat16):
-        return False
-    wide = values.to(torch.float64)
-    rest = (wide * 1e4 - (wide * 1e4).round()).abs()
-    return bool((rest <= 2e-3 * wide.abs().clamp(1, 4)).all())
 
 
 def _check_data(submission: Submission, name: str, number: int) -> None:
@@ -68,7 +59,7 @@ def _check_parameter(submission: Submission, name: str) -> None:
     values = value.tensor
     if not bool(torch.isfinite(values).all()):
         fail(f"`{name}` tiene valores que no son números finitos.", diagnosis="wrong-values")
-    if bool((values == values.flatten()[0]).all()) or _typed(values):
+    if bool((values == values.flatten()[0]).all()) or looks_typed(values):
         fail(
             f"Los valores de `{name}` no parecen aleatorios.",
             "Deja que PyTorch los genere, en lugar de usar una constante o escribirlos a mano. "

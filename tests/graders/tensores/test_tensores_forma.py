@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from autograder.grading import Submission, TensorValue, fail
+from autograder.grading import Submission, TensorValue, fail, looks_typed
 
 SHAPE = (3, 2)
 LESSON = "Repasa «Tensores con una forma dada»."
@@ -49,15 +49,6 @@ def _check_constant(submission: Submission, name: str, number: int) -> None:
         f"`torch.empty` no rellena nada. {LESSON}",
         "wrong-values",
     )
-
-
-def _typed(values: torch.Tensor) -> bool:
-    """Whether all values have at most four decimals, as those copied from a printed tensor."""
-    if values.dtype in HALF:
-        return False
-    wide = values.to(torch.float64)
-    rest = (wide * 1e4 - (wide * 1e4).round()).abs()
-    return bool((rest <= 2e-3 * wide.abs().clamp(1, 4)).all())
 
 
 @pytest.mark.grade_cell("tensores-forma", weight=1)
@@ -115,7 +106,7 @@ def test_rand_valores(submission: Submission) -> None:
             f"Se pide la distribución uniforme (`rand`), no la normal (`randn`). {LESSON}",
             "out-of-range",
         )
-    if _typed(values):
+    if looks_typed(values):
         fail(
             "Los valores de `rand_tensor` parecen escritos a mano.",
             "Deja que PyTorch genere los números aleatorios en lugar de copiarlos de una salida.",

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from autograder.grading import Submission, TensorValue, fail
+from autograder.grading import Submission, TensorValue, fail, looks_typed
 
 LESSON = "Repasa «Tensores a partir de otros»."
 HALF = (torch.float16, torch.bfloat16)
@@ -48,15 +48,6 @@ def _check_like(submission: Submission, name: str, number: int) -> None:
             "datos. Repasa «Tensores a partir de otros», crear un tensor a partir de otro.",
             "wrong-dtype",
         )
-
-
-def _typed(values: torch.Tensor) -> bool:
-    """Whether all values have at most four decimals, as those copied from a printed tensor."""
-    if values.dtype in HALF:
-        return False
-    wide = values.to(torch.float64)
-    rest = (wide * 1e4 - (wide * 1e4).round()).abs()
-    return bool((rest <= 2e-3 * wide.abs().clamp(1, 4)).all())
 
 
 @pytest.mark.grade_cell("tensores-like", weight=1)
@@ -127,7 +118,7 @@ def test_rand_valores(submission: Submission) -> None:
             f"pide la uniforme, sin multiplicar ni sumar nada. {LESSON}",
             "out-of-range",
         )
-    if _typed(values):
+    if looks_typed(values):
         fail(
             "Los valores de `x_rand` parecen escritos a mano.",
             "Deja que PyTorch genere los números aleatorios en lugar de copiarlos de una salida.",
