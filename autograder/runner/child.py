@@ -14,6 +14,7 @@ import os
 import random
 import signal
 import socket
+import tempfile
 import traceback
 from collections.abc import Callable
 from types import FrameType
@@ -22,9 +23,9 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 
+from autograder.runner import landlock, values
 from autograder.runner import limits as limits_module
 from autograder.runner import shell as shell_module
-from autograder.runner import values
 from autograder.runner.limits import Limits
 from autograder.runner.shell import CellOutputError, CellShell, CellTimeoutError, outputs
 from autograder.runner.wire import Channel, WireError
@@ -47,7 +48,7 @@ def main(shell: CellShell, folder: str, sockets: list[socket.socket]) -> NoRetur
         os.setsid()
         _die_with_parent()
         os.chdir(folder)
-        os.environ["HOME"] = os.environ["TMPDIR"] = folder
+        os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = folder
         _silence_descriptors()
         _run(shell, Channel(sockets[0]), sockets[1:])
     except BaseException:
@@ -58,6 +59,13 @@ def main(shell: CellShell, folder: str, sockets: list[socket.socket]) -> NoRetur
 def _die_with_parent() -> None:
     """Be killed when the warm process ends (prctl(2), PR_SET_PDEATHSIG)."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+
+
+def _restrict_files() -> None:
+    """Leave only the private folder to write, and what a notebook imports to read."""
+    if landlock.version():
+        settings = [os.environ[name] for name in ("IPYTHONDIR", "MPLCONFIGDIR")]
+        landlock.restrict([*landlock.readable(), *settings], [os.getcwd()])
 
 
 def _silence_descriptors() -> None:
@@ -74,6 +82,7 @@ def _run(shell: CellShell, channel: Channel, sockets: list[socket.socket]) -> No
     shell_module.connect_streams()
     signal.signal(signal.SIGALRM, _on_alarm)
     limits_module.apply(limits)
+    _restrict_files()
     checkpoint = 0
     for index, cell in enumerate(job["cells"]):
         if cell["grade"]:

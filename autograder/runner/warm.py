@@ -278,6 +278,8 @@ class WarmProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._home = ""
+        self.walls: dict[str, bool] = {}
+        """Which walls stand around a submission: ``files`` (Landlock) and ``network``."""
 
     def start(self) -> None:
         """Start it, if it is not running, and wait until it is warm.
@@ -302,7 +304,7 @@ class WarmProcess:
             )
         ours.settimeout(START_SECONDS)
         self._control = ours
-        self._answer()
+        self.walls = {name: up is True for name, up in self._answer()["walls"].items()}
 
     def run(self, cells: Sequence[Cell], limits: Limits, seed: int) -> Run:
         """Run the cells of one submission and keep its checkpoints alive.
@@ -394,6 +396,7 @@ def _clean_environment(home: str) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "MPLBACKEND": "Agg",
         "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",  # a submission may open no device: see runner/landlock.py
         "IPYTHONDIR": os.path.join(home, "ipython"),
         "MPLCONFIGDIR": os.path.join(home, "matplotlib"),
         "PYTHONDONTWRITEBYTECODE": "1",
