@@ -1,6 +1,5 @@
 """Many submissions at once: local processes, each with a grading and a warm process of its own."""
 
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -9,11 +8,10 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from autograder.bridge.course import Course, CourseError, Summary
+from autograder.runner import linux
 
-_PR_SET_PDEATHSIG: Final = 1
 _course: Course | None = None
 
 
@@ -92,7 +90,7 @@ def _executor(root: Path, jobs: int) -> ProcessPoolExecutor:
 def _begin(root: Path, parent: int) -> None:
     """Prepare a process of the pool: it ends with its parent and leaves Ctrl-C to it."""
     global _course
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    linux.die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if os.getppid() != parent:
         os._exit(1)

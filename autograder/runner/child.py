@@ -9,7 +9,6 @@ another grader sees.
 
 import builtins
 import contextlib
-import ctypes
 import os
 import random
 import signal
@@ -23,7 +22,7 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 
-from autograder.runner import landlock, values
+from autograder.runner import landlock, linux, values
 from autograder.runner import limits as limits_module
 from autograder.runner import shell as shell_module
 from autograder.runner.limits import Limits
@@ -46,7 +45,7 @@ def main(shell: CellShell, folder: str, sockets: list[socket.socket]) -> NoRetur
     """
     try:
         os.setsid()
-        _die_with_parent()
+        linux.die_with_parent()
         os.chdir(folder)
         os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = folder
         _silence_descriptors()
@@ -54,11 +53,6 @@ def main(shell: CellShell, folder: str, sockets: list[socket.socket]) -> NoRetur
     except BaseException:
         os._exit(70)
     os._exit(0)
-
-
-def _die_with_parent() -> None:
-    """Be killed when the warm process ends (prctl(2), PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
 
 
 def _restrict_files() -> None:

@@ -7,7 +7,6 @@ the control socket, on which it is told to fork a child or to end one. See
 """
 
 import contextlib
-import ctypes
 import gc
 import os
 import signal
@@ -16,23 +15,18 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from autograder.runner import child, landlock, wire
+from autograder.runner import child, landlock, linux, wire
 from autograder.runner.shell import make_shell
 
 _MAX_FDS: Final = 200
-_PR_SET_PDEATHSIG: Final = 1
-_PR_SET_CHILD_SUBREAPER: Final = 36
-_CLONE_NEWUSER: Final = 0x10000000
-_CLONE_NEWNET: Final = 0x40000000
 
 
 def main(control_fd: int) -> None:
     """Warm up, say so, and serve the control socket until the trusted side closes it."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    linux.adopt_orphans()
+    linux.die_with_parent()
     control = socket.socket(fileno=control_fd)
-    walls = {"files": landlock.version() > 0, "network": _leave_network(libc)}
+    walls = {"files": landlock.version() > 0, "network": _leave_network()}
     _warm_up()
     shell = make_shell()
     gc.collect()
@@ -61,14 +55,17 @@ def main(control_fd: int) -> None:
             control.send(wire.pack({"status": _end(request["pid"], running)}))
 
 
-def _leave_network(libc: ctypes.CDLL) -> bool:
+def _leave_network() -> bool:
     """Enter a network namespace without interfaces; False where the system refuses.
 
     As root directly, else inside a user namespace of our own (network_namespaces(7),
     user_namespaces(7)); must come before any thread is started.
     """
-    choices = (_CLONE_NEWNET, _CLONE_NEWUSER | _CLONE_NEWNET)
-    return any(libc.unshare(flags) == 0 for flags in choices)
+    for namespaces in (linux.CLONE_NEWNET, linux.CLONE_NEWUSER | linux.CLONE_NEWNET):
+        with contextlib.suppress(OSError):
+            linux.unshare(namespaces)
+            return True
+    return False
 
 
 def _warm_up() -> None:

@@ -17,10 +17,12 @@ COURSE = Path(__file__).parents[2]
 def warm() -> Iterator[WarmProcess]:
     process = WarmProcess()
     process.start()
-    if not process.walls["files"]:
-        pytest.skip("this kernel has no Landlock")
-    yield process
-    process.stop()
+    try:
+        if not process.walls["files"]:
+            pytest.skip("this kernel has no Landlock")
+        yield process
+    finally:
+        process.stop()
 
 
 def ending(warm: WarmProcess, cell: str) -> tuple[str, str]:
