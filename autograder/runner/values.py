@@ -8,11 +8,18 @@ that data into the records below on the trusted side, where nothing of the stude
 
 Wire form: ``None``, ``bool``, ``int`` (64 bits), ``float``, ``str`` and ``bytes`` stand for
 themselves; everything else is a list whose first item is a tag.
+
+``from_wire`` trusts nothing that it reads: every size, number and text is checked or clipped
+before anything is made of it, and whatever is wrong is a ``WireError``. What it allocates is at
+most 48 bytes for each byte of the frame's header and 2 for each byte of its buffers; with
+``wire.unpack`` before it that makes 96 and 8, whatever the frame claims.
 """
 
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -29,7 +36,16 @@ MAX_ITEMS: Final = 20_000
 MAX_BYTES: Final = 32 * 1024 * 1024
 """Tensors, arrays, strings and bytes above this size travel as an opaque type name."""
 MAX_FIGURES: Final = 40
+MAX_AXES: Final = 50
+"""Axes of one figure that travel."""
+MAX_LINES: Final = 200
+"""Lines, and texts of the legend, of one axes that travel."""
 _MAX_POINTS: Final = 200_000
+_MAX_NAME: Final = 200
+_MAX_LABEL: Final = 500
+_MAX_DEVICE: Final = 40
+_MAX_BITS: Final = 4096
+_MAX_COLLISIONS: Final = 32
 
 DTYPES: Final[Mapping[str, torch.dtype]] = {
     str(dtype).removeprefix("torch."): dtype
@@ -50,6 +66,8 @@ DTYPES: Final[Mapping[str, torch.dtype]] = {
 }
 _DTYPE_NAMES: Final = {dtype: name for name, dtype in DTYPES.items()}
 _ARRAY_KINDS: Final = "biufc"
+_ARRAY_DTYPE: Final = re.compile(f"[<>=|]?[{_ARRAY_KINDS}][0-9]{{1,2}}")
+_HEXADECIMAL: Final = re.compile(f"-?[0-9a-f]{{1,{_MAX_BITS // 4}}}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,13 +227,13 @@ def to_wire(obj: Any, depth: int = 0) -> Any:
 
 
 def _type_name(kind: type) -> str:
-    return str(type.__dict__["__qualname__"].__get__(kind))[:200]
+    return str(type.__dict__["__qualname__"].__get__(kind))[:_MAX_NAME]
 
 
 def _int_to_wire(obj: int, depth: int) -> Any:
     if -(2**63) <= obj < 2**63:
         return obj
-    return ["int", format(obj, "x")] if obj.bit_length() <= 4096 else None
+    return ["int", format(obj, "x")] if obj.bit_length() <= _MAX_BITS else None
 
 
 def _text_to_wire(obj: str | bytes, depth: int) -> Any:
@@ -241,7 +259,7 @@ def _tensor_to_wire(tensor: torch.Tensor, depth: int, with_grad: bool = True) ->
             "requires_grad": bool(_attribute(tensor, "requires_grad")),
             "is_leaf": bool(_attribute(tensor, "is_leaf")),
             "grad": _tensor_to_wire(grad, depth, False) if grad is not None and with_grad else None,
-            "grad_fn": None if grad_fn is None else str(type(grad_fn).__name__)[:200],
+            "grad_fn": None if grad_fn is None else str(type(grad_fn).__name__)[:_MAX_NAME],
             "memory": plain.data_ptr(),
         }
     return ["tensor", facts]
@@ -318,19 +336,20 @@ def _is_figure(obj: Any) -> bool:
 
 def figure_to_wire(figure: Any) -> Any:
     """Describe a matplotlib figure, open or closed: its axes, lines, labels, legend, grid."""
-    return ["figure", [_axes_to_wire(axes) for axes in figure.axes[:50]]]
+    return ["figure", [_axes_to_wire(axes) for axes in figure.axes[:MAX_AXES]]]
 
 
 def _axes_to_wire(axes: Any) -> dict[str, Any]:
     own = axes.get_legend()
     legends = [own] if own is not None else axes.figure.legends  # fig.legend() serves all axes
     ticks = [*axes.xaxis.get_major_ticks()[:3], *axes.yaxis.get_major_ticks()[:3]]
+    texts = [text for one in legends for text in one.get_texts()]
     return {
-        "lines": [_line_to_wire(line) for line in list(axes.get_lines())[:200]],
-        "title": str(axes.get_title())[:500],
-        "xlabel": str(axes.get_xlabel())[:500],
-        "ylabel": str(axes.get_ylabel())[:500],
-        "legend": [str(t.get_text())[:500] for one in legends for t in one.get_texts()],
+        "lines": [_line_to_wire(line) for line in list(axes.get_lines())[:MAX_LINES]],
+        "title": str(axes.get_title())[:_MAX_LABEL],
+        "xlabel": str(axes.get_xlabel())[:_MAX_LABEL],
+        "ylabel": str(axes.get_ylabel())[:_MAX_LABEL],
+        "legend": [str(text.get_text())[:_MAX_LABEL] for text in texts[:MAX_LINES]],
         "grid": any(bool(tick.gridline.get_visible()) for tick in ticks),
         "xlim": [float(end) for end in axes.get_xlim()],
         "ylim": [float(end) for end in axes.get_ylim()],
@@ -342,7 +361,7 @@ def _line_to_wire(line: Any) -> dict[str, Any]:
     return {
         "x": _points(line.get_xdata(orig=False)),
         "y": _points(line.get_ydata(orig=False)),
-        "label": "" if label.startswith("_") else label[:500],
+        "label": "" if label.startswith("_") else label[:_MAX_LABEL],
     }
 
 
@@ -371,36 +390,77 @@ def from_wire(wire: Any, depth: int = 0) -> Value:
         return decoder(content, depth)
     except WireError:
         raise
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
+    except Exception as error:  # whatever a library says of data that nobody should send
         raise WireError(f"a malformed {tag}: {type(error).__name__}") from error
 
 
-def _shape_from_wire(shape: Any, item_size: int, data: Any) -> tuple[int, ...]:
+def _list(items: Any, most: int = MAX_ITEMS) -> list[Any]:
+    if not isinstance(items, list) or len(items) > most:
+        raise WireError("not a list, or one too long")
+    return items
+
+
+def _text(text: Any, most: int) -> str:
+    """A text, clipped."""
+    if not isinstance(text, str):
+        raise WireError("not a text")
+    return text[:most]
+
+
+def _bool(flag: Any) -> bool:
+    if not isinstance(flag, bool):
+        raise WireError("not a truth value")
+    return flag
+
+
+def _int(number: Any, low: int, high: int) -> int:
+    """An int from ``low`` up to, not including, ``high``."""
+    if type(number) is not int or not low <= number < high:
+        raise WireError("not an integer, or one out of range")
+    return number
+
+
+def _pair(ends: Any) -> tuple[float, float]:
+    low, high = _list(ends, 2)
+    if type(low) not in (int, float) or type(high) not in (int, float):
+        raise WireError("not a pair of numbers")
+    return float(low), float(high)
+
+
+def _shape(shape: Any, item_size: int, data: Any) -> tuple[int, ...]:
     """Check that a shape is one and that the bytes are exactly what it needs."""
-    if not isinstance(shape, list) or len(shape) > 64 or not isinstance(data, bytes):
-        raise WireError("a malformed shape")
-    if not all(type(n) is int and 0 <= n < 2**40 for n in shape):
-        raise WireError("a malformed shape")
-    if math.prod(shape) * item_size != len(data):
+    sizes = [_int(n, 0, 2**40) for n in _list(shape, 64)]
+    # Sizes beside a zero count as well: without them a few bytes would make a tensor of no
+    # elements whose sum over one dimension has billions.
+    if math.prod(n or 1 for n in sizes) * item_size > MAX_BYTES:
+        raise WireError("a shape too large")
+    if not isinstance(data, bytes) or math.prod(sizes) * item_size != len(data):
         raise WireError("the bytes do not fit the shape")
-    return tuple(shape)
+    return tuple(sizes)
 
 
 def _tensor_from_wire(facts: Any, depth: int) -> TensorValue:
     dtype = DTYPES[facts["dtype"]]
-    shape = _shape_from_wire(facts["shape"], dtype.itemsize, facts["data"])
-    grad = facts["grad"]
-    if grad is not None and (depth > MAX_DEPTH or grad[0] != "tensor"):
-        raise WireError("a malformed gradient")
+    shape = _shape(facts["shape"], dtype.itemsize, facts["data"])
+    grad_fn = facts["grad_fn"]
     return TensorValue(
         tensor=_tensor_of_bytes(facts["data"], dtype, shape),
-        device=_text(facts["device"]),
-        requires_grad=bool(facts["requires_grad"]),
-        is_leaf=bool(facts["is_leaf"]),
-        grad=None if grad is None else _tensor_from_wire(grad[1], MAX_DEPTH + 1),
-        grad_fn=None if facts["grad_fn"] is None else _text(facts["grad_fn"]),
-        memory=int(facts["memory"]),
+        device=_text(facts["device"], _MAX_DEVICE),
+        requires_grad=_bool(facts["requires_grad"]),
+        is_leaf=_bool(facts["is_leaf"]),
+        grad=_grad_from_wire(facts["grad"], depth),
+        grad_fn=None if grad_fn is None else _text(grad_fn, _MAX_NAME),
+        memory=_int(facts["memory"], 0, 2**64),
     )
+
+
+def _grad_from_wire(grad: Any, depth: int) -> TensorValue | None:
+    if grad is None:
+        return None
+    tag, facts = _list(grad, 2)
+    if tag != "tensor" or depth > MAX_DEPTH:  # the gradient of a gradient does not travel
+        raise WireError("a malformed gradient")
+    return _tensor_from_wire(facts, MAX_DEPTH + 1)
 
 
 def _tensor_of_bytes(data: bytes, dtype: torch.dtype, shape: tuple[int, ...]) -> torch.Tensor:
@@ -412,77 +472,84 @@ def _tensor_of_bytes(data: bytes, dtype: torch.dtype, shape: tuple[int, ...]) ->
 
 
 def _array_from_wire(facts: Any, depth: int) -> ArrayValue:
-    dtype = np.dtype(_text(facts["dtype"]))
-    if dtype.kind not in _ARRAY_KINDS:
-        raise WireError("an array of objects")
-    shape = _shape_from_wire(facts["shape"], dtype.itemsize, facts["data"])
-    array = np.frombuffer(facts["data"], dtype=dtype).reshape(shape).copy()
-    return ArrayValue(array, int(facts["memory"]))
+    name = _text(facts["dtype"], _MAX_NAME)
+    if not _ARRAY_DTYPE.fullmatch(name):  # NumPy's own syntax has structures and sub-arrays
+        raise WireError("not a dtype of numbers")
+    dtype = np.dtype(name)
+    if not dtype.isnative:
+        raise WireError("a dtype of another machine")
+    shape = _shape(facts["shape"], dtype.itemsize, facts["data"])
+    if dtype.kind == "b":  # any other byte than 0 and 1 would be undefined
+        array = np.frombuffer(facts["data"], dtype=np.uint8).reshape(shape) != 0
+        array = np.asarray(array)  # a comparison of shape () gives a scalar
+    else:
+        array = np.frombuffer(facts["data"], dtype=dtype).reshape(shape).copy()
+    return ArrayValue(array, _int(facts["memory"], 0, 2**64))
 
 
 def _items_from_wire(items: Any, depth: int) -> list[Any]:
-    if not isinstance(items, list) or len(items) > MAX_ITEMS:
-        raise WireError("a malformed container")
-    return [from_wire(item, depth + 1) for item in items]
+    return [from_wire(item, depth + 1) for item in _list(items)]
 
 
 def _dict_from_wire(pairs: Any, depth: int) -> dict[Any, Any]:
     """A dict; entries whose key is no plain data are dropped (no grader can ask for them)."""
-    if not isinstance(pairs, list) or len(pairs) > MAX_ITEMS:
-        raise WireError("a malformed dict")
-    result: dict[Any, Any] = {}
-    for key, value in pairs:
-        plain_key = from_wire(key, depth + 1)
-        if isinstance(plain_key, bool | int | float | str | bytes | torch.dtype | torch.device):
-            result[plain_key] = from_wire(value, depth + 1)
-    return result
+    kept: list[tuple[Any, Any]] = []
+    for pair in _list(pairs):
+        key, value = _list(pair, 2)
+        plain = from_wire(key, depth + 1)
+        if isinstance(plain, bool | int | float | str | bytes | torch.dtype | torch.device):
+            kept.append((plain, from_wire(value, depth + 1)))
+    _check_hashes([key for key, _ in kept])
+    return dict(kept)
 
 
 def _set_from_wire(items: Any, depth: int) -> set[Any]:
-    plain = _items_from_wire(items, depth)
-    return {item for item in plain if isinstance(item, bool | int | float | str | bytes)}
+    decoded = _items_from_wire(items, depth)
+    plain = [item for item in decoded if isinstance(item, bool | int | float | str | bytes)]
+    _check_hashes(plain)
+    return set(plain)
+
+
+def _check_hashes(keys: list[Any]) -> None:
+    """Refuse keys chosen to collide, with which a dict takes quadratic time."""
+    if max(Counter(map(hash, keys)).values(), default=0) > _MAX_COLLISIONS:
+        raise WireError("keys with one hash")
+
+
+def _size_from_wire(sizes: Any, depth: int) -> torch.Size:
+    return torch.Size([_int(n, -(2**63), 2**63) for n in _list(sizes)])
 
 
 def _figure_from_wire(axes: Any, depth: int) -> FigureValue:
-    return FigureValue(tuple(_axes_from_wire(facts) for facts in axes))
+    return FigureValue(tuple(_axes_from_wire(facts) for facts in _list(axes, MAX_AXES)))
 
 
 def _axes_from_wire(facts: Any) -> AxesValue:
     return AxesValue(
-        lines=tuple(
-            LineValue(_floats(line["x"]), _floats(line["y"]), _text(line["label"]))
-            for line in facts["lines"]
-        ),
-        title=_text(facts["title"]),
-        xlabel=_text(facts["xlabel"]),
-        ylabel=_text(facts["ylabel"]),
-        legend=tuple(_text(text) for text in facts["legend"]),
-        grid=bool(facts["grid"]),
+        lines=tuple(_line_from_wire(line) for line in _list(facts["lines"], MAX_LINES)),
+        title=_text(facts["title"], _MAX_LABEL),
+        xlabel=_text(facts["xlabel"], _MAX_LABEL),
+        ylabel=_text(facts["ylabel"], _MAX_LABEL),
+        legend=tuple(_text(text, _MAX_LABEL) for text in _list(facts["legend"], MAX_LINES)),
+        grid=_bool(facts["grid"]),
         xlim=_pair(facts["xlim"]),
         ylim=_pair(facts["ylim"]),
     )
 
 
+def _line_from_wire(line: Any) -> LineValue:
+    return LineValue(_floats(line["x"]), _floats(line["y"]), _text(line["label"], _MAX_LABEL))
+
+
 def _floats(data: Any) -> np.ndarray[Any, Any]:
-    if not isinstance(data, bytes):
+    if not isinstance(data, bytes) or len(data) > _MAX_POINTS * 8:
         raise WireError("malformed points")
     return np.frombuffer(data, dtype=np.float64).copy()
 
 
-def _pair(ends: Any) -> tuple[float, float]:
-    low, high = ends
-    return float(low), float(high)
-
-
-def _text(text: Any) -> str:
-    if not isinstance(text, str):
-        raise WireError("not a text")
-    return text
-
-
 def _big_int(text: Any, depth: int) -> int:
-    if len(_text(text)) > 1100:
-        raise WireError("an integer too long")
+    if not isinstance(text, str) or not _HEXADECIMAL.fullmatch(text):
+        raise WireError("not an integer, or one too long")
     return int(text, 16)
 
 
@@ -495,12 +562,14 @@ _DECODERS: Final[Mapping[str, Callable[[Any, int], Value]]] = {
     "tuple": lambda content, depth: tuple(_items_from_wire(content, depth)),
     "set": _set_from_wire,
     "dict": _dict_from_wire,
-    "size": lambda content, depth: torch.Size(_items_from_wire(content, depth)),
-    "dtype": lambda content, depth: DTYPES.get(_text(content)) or OpaqueValue("torch.dtype"),
-    "device": lambda content, depth: torch.device(_text(content)),
+    "size": _size_from_wire,
+    "dtype": lambda content, depth: (
+        DTYPES.get(_text(content, _MAX_NAME)) or OpaqueValue("torch.dtype")
+    ),
+    "device": lambda content, depth: torch.device(_text(content, _MAX_DEVICE)),
     "figure": _figure_from_wire,
-    "function": lambda content, depth: FunctionValue(_text(content)),
-    "opaque": lambda content, depth: OpaqueValue(_text(content)),
+    "function": lambda content, depth: FunctionValue(_text(content, _MAX_NAME)),
+    "opaque": lambda content, depth: OpaqueValue(_text(content, _MAX_NAME)),
 }
 
 
