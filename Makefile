@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint catalogs clean
+.PHONY: setup demo test lint bench catalogs clean
 
 setup: $(READY)
 
@@ -23,6 +23,9 @@ lint: $(READY)
 
 test: lint
 	$(BIN)/python -m pytest
+
+bench: $(READY)
+	$(BIN)/python -m tests.bench.jail
 
 catalogs: $(READY)
 	$(BIN)/pybabel extract --no-location --sort-output -k _ -o autograder/locale/autograder.pot autograder

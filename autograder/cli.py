@@ -1,19 +1,26 @@
 """The command ``autograder``: parse, call, print."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-from autograder import __version__, pool
+from autograder import __version__, doctor, pool
 from autograder.bridge.course import Course, CourseError, Summary
 from autograder.check import check as check_assignment
+from autograder.collect import Received
+from autograder.collect import collect as collect_class
 from autograder.grading.client import GradingError
+from autograder.runner import walls
+from autograder.runner.warm import WarmProcessError
 
 console = Console()
 errors = Console(stderr=True)
@@ -36,7 +43,7 @@ class _Group(click.Group):
         """Run the command; report known errors without a traceback."""
         try:
             return super().invoke(ctx)
-        except (CourseError, GradingError, OSError) as error:
+        except (CourseError, GradingError, WarmProcessError, OSError) as error:
             errors.print(f"autograder: {error}", style="red", markup=False, soft_wrap=True)
             sys.exit(1)
 
@@ -90,9 +97,60 @@ def release(ctx: click.Context, assignments: tuple[str, ...]) -> None:
         console.print(f"released {name}: {course.folder('release', name)}", soft_wrap=True)
 
 
-def _tasks(course: Course, chosen: list[str], student: str | None, force: bool) -> list[pool.Task]:
+@main.command()
+@click.argument("assignment")
+@click.argument("path", type=click.Path(path_type=Path, exists=True))
+@click.option("--replace", is_flag=True, help="Replace submissions that are already there.")
+@click.option("--dry-run", is_flag=True, help="Show the same and write nothing.")
+@click.pass_context
+def collect(ctx: click.Context, assignment: str, path: Path, replace: bool, dry_run: bool) -> None:
+    """Put the submissions of a class below submitted/, from an export of Moodle or Canvas.
+
+    PATH is the downloaded archive or the folder it was unpacked to; folders named
+    STUDENT/NOTEBOOK.ipynb are taken as well.
+
+    \b
+    Examples:
+      autograder collect tensores ~/Downloads/tensores.zip --dry-run
+      autograder collect tensores ~/Downloads/tensores.zip
+    """
+    received = collect_class(Course(ctx.obj), assignment, path, replacing=replace, dry_run=dry_run)
+    _print_received(received, dry_run)
+    if any(one.outcome == "refused" for one in received):
+        errors.print("autograder: some of it was refused; see the table", style="red")
+        sys.exit(1)
+
+
+def _print_received(received: list[Received], dry_run: bool) -> None:
+    """A table of students and files; all of it is text that students wrote, so no markup."""
+    table = Table("student", "outcome", "files", "notes", header_style="bold")
+    styles = {"refused": "red", "already there": "dim"}
+    for one in received:
+        table.add_row(
+            Text(one.student or "–"),
+            Text(one.outcome, styles.get(one.outcome, "")),
+            Text("\n".join(one.files)),
+            Text("\n".join(one.notes)),
+        )
+    console.print(table)
+    count = Counter(one.outcome for one in received)
+    console.print(
+        f"{count['collected']} collected, {count['replaced']} replaced, "
+        f"{count['already there']} already there, {count['refused']} refused"
+        + ("; nothing was written: this was a dry run" if dry_run else ""),
+        soft_wrap=True,
+    )
+
+
+def _tasks(
+    course: Course,
+    chosen: list[str],
+    student: str | None,
+    force: bool = False,
+    allow_unsafe: bool = False,
+) -> list[pool.Task]:
     tasks = [
-        pool.Task(name, one, force)
+        pool.Task(name, one, force, allow_unsafe)
         for name in chosen
         for one in course.students(name)
         if student in (None, one)
@@ -126,9 +184,20 @@ def _follow(what: str, total: int, summaries: Iterator[Summary]) -> list[Summary
 @student_option
 @click.option("--force", is_flag=True, help="Grade again what was graded and has not changed.")
 @jobs_option
+@click.option(
+    "--allow-unsafe",
+    is_flag=True,
+    help="Grade also where this machine lacks the walls against submissions of strangers.",
+)
 @click.pass_context
 def grade(
-    ctx: click.Context, assignments: tuple[str, ...], student: str | None, force: bool, jobs: int
+    ctx: click.Context,
+    assignments: tuple[str, ...],
+    *,
+    student: str | None,
+    force: bool,
+    jobs: int,
+    allow_unsafe: bool,
 ) -> None:
     """Grade submissions, many at once, into nbgrader's gradebook.
 
@@ -138,9 +207,18 @@ def grade(
       autograder grade tensores --student est-01 --force
     """
     course, chosen = _open(ctx, assignments)
-    tasks = _tasks(course, chosen, student, force)
+    allow_unsafe = allow_unsafe or course.settings.allow_unsafe
+    tasks = _tasks(course, chosen, student, force, allow_unsafe)
+    lacking = doctor.require_walls(allow_unsafe)
     done = _follow("grading", len(tasks), pool.grade(course.root, tasks, jobs))
     _print_summary(done)
+    if lacking:
+        errors.print(
+            f"autograder: UNSAFE: graded without {', '.join(lacking)}; "
+            "a submission could have read or changed what this user can",
+            style="bold red",
+            soft_wrap=True,
+        )
     if any(summary.error for summary in done):
         errors.print("autograder: some submissions were not graded; see the table", style="red")
         sys.exit(1)
@@ -176,7 +254,7 @@ def _print_summary(done: list[Summary]) -> None:
 
 def _plain(text: str) -> str:
     """Text that comes from a submission, with nothing that rich would take for markup."""
-    return text.replace("[", r"\[")
+    return escape(text)
 
 
 @main.command()
@@ -193,7 +271,7 @@ def feedback(
     Example: autograder feedback tensores
     """
     course, chosen = _open(ctx, assignments)
-    tasks = _tasks(course, chosen, student, False)
+    tasks = _tasks(course, chosen, student)
     done = _follow("feedback", len(tasks), pool.feedback(course.root, tasks, jobs))
     failed = [one for one in done if one.error]
     for one in failed:
@@ -224,6 +302,29 @@ def export(ctx: click.Context, to: Path) -> None:
         raise CourseError(f"cannot write {to}: there is no folder {to.parent}")
     course.export(to)
     console.print(f"scores: {to}", soft_wrap=True)
+
+
+@main.command("doctor")
+def doctor_command() -> None:
+    """Say which walls stand around a submission on this machine, and mend those that do not.
+
+    \b
+    Example: autograder doctor
+    """
+    standing = doctor.examine()
+    width = max(map(len, walls.WALLS))
+    for wall in standing:
+        sign, style = ("✔", "green") if wall.stands else ("✘", "yellow")
+        console.print(f"{sign} {wall.name:{width}}  {wall.told}", style=style, soft_wrap=True)
+    lacking = walls.missing_for_untrusted([wall.name for wall in standing if wall.stands])
+    if lacking:
+        errors.print(
+            f"autograder: `grade` refuses submissions here; missing: {', '.join(lacking)}",
+            style="red",
+            soft_wrap=True,
+        )
+        sys.exit(1)
+    console.print("Submissions of people whom you do not trust can be graded on this machine.")
 
 
 @main.command()

@@ -22,6 +22,7 @@ class Task:
     assignment: str
     student: str
     force: bool = False
+    allow_unsafe: bool = False
 
 
 def default_jobs() -> int:
@@ -100,6 +101,8 @@ def _begin(root: Path, parent: int) -> None:
 def _grade_one(task: Task) -> Summary:
     assert _course is not None
     try:
+        if task.allow_unsafe:
+            _course.allow_unsafe()
         return _course.autograde(task.assignment, task.student, task.force)
     except Exception as error:  # one submission must not stop the class, whatever it provokes
         return Summary(task.assignment, task.student, error=f"{type(error).__name__}: {error}")

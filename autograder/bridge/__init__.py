@@ -27,7 +27,7 @@ def configure(config: Any) -> None:
     config.Autograde.exporter_class = "autograder.bridge.exporter.SubmissionExporter"
     config.Autograde.sanitize_preprocessors = [
         "nbgrader.preprocessors.ClearOutput",
-        "autograder.bridge.preprocessors.RestoreCells",
+        "autograder.bridge.restore.RestoreCells",
         "nbgrader.preprocessors.DeduplicateIds",
         "nbgrader.preprocessors.OverwriteKernelspec",
         "nbgrader.preprocessors.OverwriteCells",

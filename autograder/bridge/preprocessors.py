@@ -2,15 +2,16 @@
 
 import atexit
 import hashlib
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
 from nbformat.notebooknode import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from nbformat.v4 import new_markdown_cell, new_output
 from nbgrader import utils
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.preprocessors import NbGraderPreprocessor
-from traitlets import Enum, Float, Integer, Unicode
+from traitlets import Bool, Dict, Enum, Float, Integer, TraitError, Unicode, validate
 
 from autograder.bridge.exporter import METADATA
 from autograder.bridge.render import cell_html
@@ -20,9 +21,9 @@ from autograder.grading.results import CellResult
 from autograder.messages import LANGUAGES, set_language
 from autograder.messages import translate as _
 from autograder.runner.limits import Limits
-from autograder.runner.outcome import CellOutcome
+from autograder.runner.outcome import CellOutcome, Status
 
-_SCHEMA_VERSION: Final = 3
+_ENGINES_OWN: Final = ("timeout", "output", "memory", "died", "not run")
 _processes: dict[tuple[Path, Path], GradingProcess] = {}
 
 
@@ -35,97 +36,9 @@ def grading_process(course: Path, graders: Path) -> GradingProcess:
     return _processes[key]
 
 
-class RestoreCells(NbGraderPreprocessor):  # type: ignore[misc]
-    """Give a submitted notebook the nbgrader cells that the release had.
-
-    Cells that claim a grade_id get the metadata that the gradebook knows, ids that the
-    assignment does not have lose theirs, and missing grade cells are put back after the
-    nearest cell before them. nbgrader's own OverwriteCells then restores the sources.
-    """
-
-    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        """Restore the cells of one notebook."""
-        facts = resources["nbgrader"]
-        with Gradebook(facts["db_url"]) as gradebook:
-            notebook = gradebook.find_notebook(facts["notebook"], facts["assignment"])
-            truth = {cell.name: cell for cell in notebook.source_cells}
-            graded = {cell.name: float(cell.max_score) for cell in notebook.grade_cells}
-            solutions = {cell.name for cell in notebook.solution_cells}
-            tasks = {cell.name: float(cell.max_score) for cell in notebook.task_cells}
-            seen: set[str] = set()
-            for cell in reversed(nb.cells):  # of copies the last counts, as nbgrader has it
-                self._restore_metadata(cell, truth, graded, solutions, tasks)
-                grade_id = _grade_id(cell)
-                if grade_id in seen:
-                    del cell.metadata["nbgrader"]
-                elif grade_id is not None:
-                    seen.add(grade_id)
-            restored = self._add_missing(nb, truth, graded, solutions)
-        if restored:
-            notes = nb.metadata.setdefault(METADATA, {}).setdefault("notes", [])
-            notes.append(_("Check cells put back: {names}.", names=", ".join(restored)))
-        return nb, resources
-
-    @staticmethod
-    def _restore_metadata(
-        cell: NotebookNode,
-        truth: dict[str, Any],
-        graded: dict[str, float],
-        solutions: set[str],
-        tasks: dict[str, float],
-    ) -> None:
-        claimed = cell.metadata.pop("nbgrader", None)
-        grade_id = claimed.get("grade_id") if isinstance(claimed, dict) else None
-        if not isinstance(grade_id, str) or grade_id not in truth:
-            return
-        cell.metadata["nbgrader"] = _metadata(truth[grade_id], graded, solutions, tasks)
-
-    @staticmethod
-    def _add_missing(
-        nb: NotebookNode, truth: dict[str, Any], graded: dict[str, float], solutions: set[str]
-    ) -> list[str]:
-        """Put missing grade cells back; their names."""
-        restored: list[str] = []
-        before = 0  # index after the last present cell that precedes it in the source
-        for name, source in truth.items():
-            places = [i for i, cell in enumerate(nb.cells) if _grade_id(cell) == name]
-            if places:
-                before = places[-1] + 1
-            elif name in graded:
-                make = new_code_cell if source.cell_type == "code" else new_markdown_cell
-                cell = make(source.source, id=f"restored-{len(restored)}")
-                cell.metadata["nbgrader"] = _metadata(source, graded, solutions, {})
-                nb.cells.insert(before, cell)
-                before += 1
-                restored.append(name)
-        return restored
-
-
 def _grade_id(cell: NotebookNode) -> str | None:
     grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
     return grade_id if isinstance(grade_id, str) else None
-
-
-def _metadata(
-    source: Any, graded: dict[str, float], solutions: set[str], tasks: dict[str, float]
-) -> NotebookNode:
-    """The nbgrader metadata of a cell as the gradebook knows it."""
-    name = source.name
-    metadata = NotebookNode(
-        grade_id=name,
-        grade=name in graded,
-        solution=name in solutions,
-        task=name in tasks,
-        locked=bool(source.locked),
-        schema_version=_SCHEMA_VERSION,
-        cell_type=source.cell_type,
-    )
-    points = graded.get(name, tasks.get(name))
-    if points is not None:
-        metadata["points"] = points
-    if source.checksum:
-        metadata["checksum"] = source.checksum
-    return metadata
 
 
 class RunGraders(NbGraderPreprocessor):  # type: ignore[misc]
@@ -140,22 +53,58 @@ class RunGraders(NbGraderPreprocessor):  # type: ignore[misc]
         "tests/graders", help="Folder of the hidden graders, one sub-folder per assignment."
     ).tag(config=True)
     language = Enum(LANGUAGES, "es", help="Language of what students read.").tag(config=True)
-    cell_seconds = Float(10.0, help="Seconds that one cell may take.").tag(config=True)
-    submission_seconds = Float(60.0, help="Seconds that all cells may take.").tag(config=True)
-    call_seconds = Float(5.0, help="Seconds that one call of a function may take.").tag(config=True)
-    check_seconds = Float(20.0, help="Seconds that one hidden check may take.").tag(config=True)
-    memory_mib = Integer(1024, help="Memory that a submission may add, in MiB.").tag(config=True)
-    output_kib = Integer(64, help="Output of a cell that is kept, in KiB.").tag(config=True)
+    cell_seconds = Float(10.0, min=0.1, help="Seconds that one cell may take.").tag(config=True)
+    submission_seconds = Float(60.0, min=1.0, help="Seconds that all cells may take.").tag(
+        config=True
+    )
+    call_seconds = Float(5.0, min=0.1, help="Seconds that one call of a function may take.").tag(
+        config=True
+    )
+    grading_seconds = Float(
+        120.0, min=1.0, help="Seconds that a submission may keep its graders waiting."
+    ).tag(config=True)
+    check_seconds = Float(20.0, min=0.1, help="Seconds that one hidden check may take.").tag(
+        config=True
+    )
+    memory_mib = Integer(1024, min=64, help="Memory that a submission may add, in MiB.").tag(
+        config=True
+    )
+    disk_mib = Integer(256, min=1, help="Size of all files that it writes, in MiB.").tag(
+        config=True
+    )
+    files = Integer(4096, min=16, help="Files and folders that it makes.").tag(config=True)
+    open_files = Integer(256, min=64, help="Files that one of its processes has open.").tag(
+        config=True
+    )
+    processes = Integer(64, min=16, help="Processes and threads that it has at once.").tag(
+        config=True
+    )
+    output_kib = Integer(64, min=1, help="Output of a cell that is kept, in KiB.").tag(config=True)
+    assignments = Dict(
+        help="Limits of single assignments: {'tensores': {'memory_mib': 2048}}."
+    ).tag(config=True)
+    allow_unsafe = Bool(
+        False, help="Run submissions where the walls against strangers cannot be had."
+    ).tag(config=True)
 
-    def limits(self) -> Limits:
-        """The configured limits."""
-        return Limits(
-            cell_seconds=self.cell_seconds,
-            submission_seconds=self.submission_seconds,
-            call_seconds=self.call_seconds,
-            memory_mib=self.memory_mib,
-            output_kib=self.output_kib,
-        )
+    @validate("assignments")
+    def _known_limits(self, proposal: Any) -> Any:
+        """Refuse a misspelt limit, which would otherwise hold nothing."""
+        known = {field.name for field in fields(Limits)}
+        for assignment, limits in proposal["value"].items():
+            for name, value in dict(limits).items():
+                if name not in known:
+                    raise TraitError(
+                        f"RunGraders.assignments[{assignment!r}]: there is no limit {name!r}; "
+                        f"choose among {', '.join(sorted(known))}"
+                    )
+                self.traits()[name].validate(self, value)
+        return proposal["value"]
+
+    def limits(self, assignment: str) -> Limits:
+        """The limits that are configured for an assignment."""
+        course = {field.name: getattr(self, field.name) for field in fields(Limits)}
+        return Limits(**course | dict(self.assignments.get(assignment, {})))
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """Run and grade one notebook."""
@@ -163,13 +112,15 @@ class RunGraders(NbGraderPreprocessor):  # type: ignore[misc]
         facts = resources["nbgrader"]
         course = Path.cwd()  # nbgrader's converters run in the course's root
         cells = code_cells(nb)
+        limits = self.limits(facts["assignment"])
         graded = grading_process(course, course / self.graders).grade(
             facts["assignment"],
             cells,
-            self.limits(),
+            limits,
             seed=submission_seed(facts["assignment"], facts["student"]),
             language=self.language,
             check_seconds=self.check_seconds,
+            allow_unsafe=self.allow_unsafe,
         )
         results = {result.grade_id: result for result in graded.results}
         nodes = [cell for cell in nb.cells if cell.cell_type == "code"]
@@ -178,19 +129,21 @@ class RunGraders(NbGraderPreprocessor):  # type: ignore[misc]
             if result is not None and utils.is_grade(node):
                 write_result(node, result)
             else:
-                self._write_outcome(node, outcome)
+                write_outcome(node, outcome, limits)
         nb.metadata.setdefault(METADATA, {})["graded"] = True
         _say_notes(nb)
         return nb, resources
 
-    def _write_outcome(self, node: NotebookNode, outcome: CellOutcome) -> None:
-        node.execution_count = outcome.execution_count
-        node.outputs = [new_output(**output) for output in outcome.outputs]
-        text = _limit_text(outcome, self.limits())
-        if text:
-            if outcome.status not in ("ok", "error"):  # ours replaces the engine's traceback
-                node.outputs = [out for out in node.outputs if out.output_type != "error"]
-            node.outputs.append(text)
+
+def write_outcome(node: NotebookNode, outcome: CellOutcome, limits: Limits) -> None:
+    """Write what became of a cell into it, with a sentence for a limit that it hit."""
+    node.execution_count = outcome.execution_count
+    node.outputs = [new_output(**output) for output in outcome.outputs]
+    told = _limit_output(outcome, limits)
+    if told is not None:
+        if outcome.status in _ENGINES_OWN:  # ours replaces the engine's traceback
+            node.outputs = [out for out in node.outputs if out.output_type != "error"]
+        node.outputs.append(told)
 
 
 def submission_seed(assignment: str, student: str) -> int:
@@ -213,21 +166,48 @@ def write_result(node: NotebookNode, result: CellResult) -> None:
     node.metadata[METADATA] = result.to_dict()
 
 
-def _limit_text(outcome: CellOutcome, limits: Limits) -> Any:
+def _limit_output(outcome: CellOutcome, limits: Limits) -> Any:
     """The output that tells a student which limit a cell hit, or why it did not run."""
-    if outcome.status == "timeout":
-        text = _("The cell was stopped: it ran longer than {n:g} seconds.", n=limits.cell_seconds)
-        return _error("CellTimeoutError", text)
-    if outcome.status == "output":
-        text = _("The cell was stopped: it wrote far more than {n} KiB.", n=limits.output_kib)
-        return _error("CellOutputError", text)
-    if outcome.status == "memory":
-        text = _("The cell used more than the {n} MiB of memory allowed.", n=limits.memory_mib)
-        return _error("MemoryError", text)
-    if outcome.status == "died":
-        return _error("DeadKernelError", _("The cell ended the notebook's process."))
-    if outcome.status == "not run":
-        return _error("CellNotRunError", _("This cell was not run: an earlier one ended it all."))
+    texts: dict[Status, tuple[str, str]] = {
+        "timeout": (
+            "CellTimeoutError",
+            _("The cell was stopped: it ran longer than {n:g} seconds.", n=limits.cell_seconds),
+        ),
+        "output": (
+            "CellOutputError",
+            _("The cell was stopped: it wrote far more than {n} KiB.", n=limits.output_kib),
+        ),
+        "memory": (
+            "MemoryError",
+            _("The cell used more than the {n} MiB of memory allowed.", n=limits.memory_mib),
+        ),
+        "disk": (
+            "DiskLimitError",
+            _(
+                "The cell wrote more than the {n} MiB or {files} files allowed.",
+                n=limits.disk_mib,
+                files=limits.files,
+            ),
+        ),
+        "processes": (
+            "ProcessLimitError",
+            _(
+                "The cell started more than the {n} processes and threads allowed.",
+                n=limits.processes,
+            ),
+        ),
+        "files": (
+            "OpenFilesLimitError",
+            _("The cell opened more than the {n} files allowed at once.", n=limits.open_files),
+        ),
+        "died": ("DeadKernelError", _("The cell ended the notebook's process.")),
+        "not run": (
+            "CellNotRunError",
+            _("This cell was not run: an earlier one ended it all."),
+        ),
+    }
+    if outcome.status in texts:
+        return _error(*texts[outcome.status])
     if outcome.truncated:
         text = _("[The output is longer than {n} KiB and was cut here.]", n=limits.output_kib)
         return new_output("stream", name="stdout", text=f"\n{text}\n")

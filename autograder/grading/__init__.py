@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from autograder.grading.submission import type_name as type_name
     from autograder.grading.tolerance import close as close
     from autograder.grading.tolerance import looks_typed as looks_typed
+    from autograder.runner.checkpoint import Call as Call
     from autograder.runner.values import ArrayValue as ArrayValue
     from autograder.runner.values import AxesValue as AxesValue
     from autograder.runner.values import Expression as Expression
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from autograder.runner.values import OpaqueValue as OpaqueValue
     from autograder.runner.values import TensorValue as TensorValue
     from autograder.runner.values import Value as Value
-    from autograder.runner.warm import Call as Call
 
 _HOMES = {
     "autograder.grading.submission": (
@@ -48,7 +48,7 @@ _HOMES = {
         "TensorValue",
         "Value",
     ),
-    "autograder.runner.warm": ("Call",),
+    "autograder.runner.checkpoint": ("Call",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME)  # noqa: PLE0605

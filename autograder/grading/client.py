@@ -65,6 +65,7 @@ class GradingProcess:
         seed: int,
         language: str = "es",
         check_seconds: float = 20.0,
+        allow_unsafe: bool = False,
     ) -> Graded:
         """Run one notebook and its graders.
 
@@ -72,7 +73,8 @@ class GradingProcess:
         again without it, and the check is reported as a fault.
 
         Raises:
-            GradingError: the graders cannot be collected, or the process fails otherwise.
+            GradingError: the graders cannot be collected, the walls that untrusted submissions
+                need cannot be had (unless ``allow_unsafe``), or the process fails otherwise.
         """
         skip: list[str] = []
         request = {
@@ -82,9 +84,12 @@ class GradingProcess:
             "seed": seed,
             "language": language,
             "check_seconds": check_seconds,
+            "allow_unsafe": allow_unsafe,
         }
         for _ in range(20):
             running, failed_in = self._attempt(request | {"skip": skip}, limits, check_seconds)
+            if running is not None and "refused" in running:
+                raise GradingError(running["refused"])
             if running is not None:
                 return _graded(running)
             if failed_in is None:

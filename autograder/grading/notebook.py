@@ -4,9 +4,10 @@ from collections.abc import Collection, Sequence
 
 from autograder.grading.cells import CodeCell
 from autograder.messages import translate as _
+from autograder.runner.checkpoint import Checkpoint
 from autograder.runner.limits import Limits
 from autograder.runner.outcome import CellOutcome
-from autograder.runner.warm import Cell, Checkpoint, Run, WarmProcess
+from autograder.runner.warm import Cell, Run, WarmProcess
 
 
 class RunningNotebook:
@@ -51,11 +52,20 @@ def run_notebook(
     graded: Collection[str],
     limits: Limits,
     seed: int,
+    *,
+    allow_unsafe: bool = False,
 ) -> RunningNotebook:
     """Run the cells; grade cells in ``graded`` (those with hidden graders) become checkpoints.
 
     Raises:
+        JailError: the walls that untrusted submissions need cannot be had.
         WarmProcessError: the warm process itself failed.
     """
     jobs = [Cell(cell.source, cell.grade_id in graded) for cell in cells]
-    return RunningNotebook(cells, warm.run(jobs, limits, seed))
+    texts = {
+        "program": _("While it is graded, a notebook can start no other program."),
+        "network": _("While it is graded, a notebook has no network."),
+        "workers": _("While it is graded, a notebook can start no worker process; use 0 workers."),
+    }
+    run = warm.run(jobs, limits, seed, texts=texts, allow_unsafe=allow_unsafe)
+    return RunningNotebook(cells, run)

@@ -30,13 +30,18 @@ RESULT: pytest.StashKey["CheckResult"] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--submission``."""
+    """Add ``--submission`` and ``--allow-unsafe``."""
     parser.getgroup("autograder").addoption(
         "--submission",
         metavar="PATH",
         type=Path,
         help="grade this notebook, named as its assignment, and print its checks "
         "(default: each assignment's own source notebook)",
+    )
+    parser.getgroup("autograder").addoption(
+        "--allow-unsafe",
+        action="store_true",
+        help="run a submission even where the walls against strangers cannot be had",
     )
 
 
@@ -146,13 +151,17 @@ class NotebookProvider:
         from autograder.runner.limits import Limits
         from autograder.runner.warm import WarmProcess
 
+        given = self._config.getoption("--submission")  # else the teacher's own notebook
         if path not in self._notebooks:
             set_language("es")
             self._warm = self._warm or WarmProcess()
             cells = read_code_cells(path)
             points = points_of(cells)
             self._points |= points
-            self._notebooks[path] = run_notebook(self._warm, cells, points, Limits(), 0)
+            unsafe: bool = self._config.getoption("--allow-unsafe")
+            self._notebooks[path] = run_notebook(
+                self._warm, cells, points, Limits(), 0, allow_unsafe=unsafe or given is None
+            )
         return self._notebooks[path]
 
     def summary(self) -> Generator[str, None, None]:

@@ -7,6 +7,7 @@ from typing import Any, NoReturn, TypeVar
 import torch
 
 from autograder.messages import translate as _
+from autograder.runner.checkpoint import Call, CallFailed, Checkpoint
 from autograder.runner.values import (
     ArrayValue,
     FigureValue,
@@ -14,7 +15,6 @@ from autograder.runner.values import (
     TensorValue,
     Value,
 )
-from autograder.runner.warm import Call, CallFailed, Checkpoint
 from autograder.runner.wire import WireError
 
 _T = TypeVar("_T")

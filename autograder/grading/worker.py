@@ -25,7 +25,7 @@ from autograder.grading.results import CellResult, CheckResult
 from autograder.grading.submission import Submission
 from autograder.messages import set_language
 from autograder.runner.limits import Limits
-from autograder.runner.warm import WarmProcess
+from autograder.runner.warm import WarmProcess, WarmProcessError
 from autograder.runner.wire import Channel, WireClosed
 
 IDLE_SECONDS: Final = 7 * 24 * 3600.0
@@ -67,7 +67,11 @@ class GradingLoop:
                 request = self._channel.receive(IDLE_SECONDS)
             except WireClosed:
                 return True
-            self._channel.send(self._grade(request))
+            try:
+                answer = self._grade(request)
+            except WarmProcessError as error:
+                answer = {"refused": str(error)}
+            self._channel.send(answer)
 
     def _grade(self, request: dict[str, Any]) -> dict[str, Any]:
         """Run one notebook and its graders."""
@@ -77,7 +81,9 @@ class GradingLoop:
         graded = {grade_id for name, grade_id in self._by_cell if name == assignment}
         self._seed = request["seed"]
         limits = Limits(**request["limits"])
-        self._notebook = run_notebook(self._warm, cells, graded, limits, self._seed)
+        self._notebook = run_notebook(
+            self._warm, cells, graded, limits, self._seed, allow_unsafe=request["allow_unsafe"]
+        )
         try:
             here = [cell.grade_id for cell in cells if cell.grade_id in graded]
             results = [

@@ -8,76 +8,97 @@ another grader sees.
 """
 
 import builtins
-import contextlib
+import errno
 import os
 import random
 import signal
 import socket
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import torch
 
-from autograder.runner import landlock, linux, values
 from autograder.runner import limits as limits_module
+from autograder.runner import refusals, values
 from autograder.runner import shell as shell_module
 from autograder.runner.limits import Limits
+from autograder.runner.outcome import Status
 from autograder.runner.shell import CellOutputError, CellShell, CellTimeoutError, outputs
-from autograder.runner.wire import Channel, WireError
+from autograder.runner.wire import Channel, WireClosed, WireError
 
 _IDLE_SECONDS = 24 * 3600.0
 _EXCEPTION_NAMES = frozenset(name for name, kind in vars(builtins).items() if type(kind) is type)
+
+
+_LIMIT_OF_ERRNO: Final[Mapping[int, Status]] = {
+    errno.ENOSPC: "disk",
+    errno.EDQUOT: "disk",
+    errno.EFBIG: "disk",
+    errno.EMFILE: "files",
+    errno.ENFILE: "files",
+    errno.EAGAIN: "processes",
+    errno.ENOMEM: "memory",
+}
+_LIMIT_OF_TEXT: Final[tuple[tuple[str, Status], ...]] = (
+    ("can't allocate memory", "memory"),
+    ("can't start new thread", "processes"),
+    ("No space left on device", "disk"),
+    ("Too many open files", "files"),
+)
+"""How libraries that raise errors of their own, such as torch and sqlite3, put it."""
 
 
 class AutogradDisabledError(RuntimeError):
     """The function used autograd where the exercise asks to do without."""
 
 
-def main(shell: CellShell, folder: str, sockets: list[socket.socket]) -> NoReturn:
+_shell: CellShell | None = None
+
+
+def prepare(shell: CellShell) -> None:
+    """Keep the shell that every submission starts with."""
+    global _shell
+    _shell = shell
+
+
+def main(channel: Channel, grades: list[socket.socket], limits: Limits) -> NoReturn:
     """Run one submission in this freshly forked process, and end it.
 
-    ``sockets[0]`` carries the cells and their outputs; each further one belongs to a grade
-    cell, in order.
+    Args:
+        channel: carries the job, then the cells' outcomes.
+        grades: a socket for each grade cell, in order.
+        limits: the submission's limits.
     """
+    assert _shell is not None
     try:
-        os.setsid()
-        linux.die_with_parent()
-        os.chdir(folder)
+        folder = os.getcwd()
         os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = folder
         _silence_descriptors()
-        _run(shell, Channel(sockets[0]), sockets[1:])
+        _run(_shell, channel, grades, limits)
     except BaseException:
         os._exit(70)
     os._exit(0)
 
 
-def _restrict_files() -> None:
-    """Leave only the private folder to write, and what a notebook imports to read."""
-    if landlock.version():
-        settings = [os.environ[name] for name in ("IPYTHONDIR", "MPLCONFIGDIR")]
-        landlock.restrict([*landlock.readable(), *settings], [os.getcwd()])
-
-
 def _silence_descriptors() -> None:
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
+    """C code that writes to descriptors 1 and 2 writes nowhere."""
+    with open(os.devnull, "r+b") as null:
+        for descriptor in (0, 1, 2):
+            os.dup2(null.fileno(), descriptor)
 
 
-def _run(shell: CellShell, channel: Channel, sockets: list[socket.socket]) -> None:
+def _run(shell: CellShell, channel: Channel, sockets: list[socket.socket], limits: Limits) -> None:
     job = channel.receive(60.0)
-    limits = Limits(**job["limits"])
+    refusals.explain(job["texts"])
     outputs.limit = limits.output_kib * 1024
     _seed(job["seed"])
     shell_module.connect_streams()
     signal.signal(signal.SIGALRM, _on_alarm)
-    limits_module.apply(limits)
-    _restrict_files()
-    checkpoint = 0
+    own, checkpoint = os.getpid(), 0
     for index, cell in enumerate(job["cells"]):
         if cell["grade"]:
             _fork_checkpoint(shell, channel, sockets, checkpoint, limits)
@@ -85,8 +106,21 @@ def _run(shell: CellShell, channel: Channel, sockets: list[socket.socket]) -> No
             channel.send({"cell": index, "status": "checkpoint"})
         else:
             channel.send({"cell": index, "status": "started"})
-            channel.send({"cell": index} | _run_cell(shell, cell["source"], limits))
+            outcome = _run_cell(shell, cell["source"], limits)
+            if os.getpid() != own:  # a fork that the cell made and did not end
+                os._exit(0)
+            _tell(channel, {"cell": index} | outcome)
     channel.send({"end": True})
+
+
+def _tell(channel: Channel, outcome: dict[str, Any]) -> None:
+    """Send an outcome; outputs that the wire does not carry are left out."""
+    try:
+        channel.send(outcome)
+    except WireClosed:
+        raise
+    except WireError:
+        channel.send(outcome | {"outputs": [], "truncated": True})
 
 
 def _seed(seed: int) -> None:
@@ -107,7 +141,7 @@ def _run_cell(shell: CellShell, source: str, limits: Limits) -> dict[str, Any]:
     """Run one cell; its outputs, execution count and how it ended."""
     global _alarm_set
     outputs.clear()
-    status = "ok"
+    status: Status = "ok"
     try:
         try:
             _alarm_set = True
@@ -120,20 +154,30 @@ def _run_cell(shell: CellShell, source: str, limits: Limits) -> dict[str, Any]:
         error = result.error_before_exec or result.error_in_exec
     except BaseException as raised:
         error = raised
-    if isinstance(error, CellTimeoutError):
-        status = "timeout"
-    elif isinstance(error, CellOutputError):
-        status = "output"
-    elif isinstance(error, MemoryError) or "can't allocate memory" in str(error)[:300]:
-        status = "memory"
-    elif error is not None:
-        status = "error"
+    if error is not None:
+        status = _status_of(error)
     return {
         "status": status,
         "outputs": [_without_transient(item) for item in outputs.items],
         "execution_count": shell.execution_count - 1,
         "truncated": outputs.truncated,
     }
+
+
+def _status_of(error: BaseException) -> Status:
+    """The limit that a cell hit, as far as its error tells; else ``error``."""
+    kinds: tuple[tuple[type[BaseException], Status], ...] = (
+        (CellTimeoutError, "timeout"),
+        (CellOutputError, "output"),
+        (MemoryError, "memory"),
+    )
+    for kind, status in kinds:
+        if isinstance(error, kind):
+            return status
+    text = shell_module.short_text(error)[:300]
+    if isinstance(error, OSError) and (error.errno or 0) in _LIMIT_OF_ERRNO:
+        return _LIMIT_OF_ERRNO[error.errno or 0]
+    return next((status for part, status in _LIMIT_OF_TEXT if part in text), "error")
 
 
 def _without_transient(item: dict[str, Any]) -> dict[str, Any]:
@@ -188,6 +232,7 @@ def _call_in_fork(
     if pid == 0:
         try:
             ours.close()
+            limits_module.lower_cpu(limits.call_seconds)
             Channel(theirs).send(_call(namespace, request))
         finally:
             os._exit(0)
@@ -198,10 +243,20 @@ def _call_in_fork(
         answer = {"error": {"type": type(error).__name__, "text": ""}}
     finally:
         ours.close()
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        _reap(pid)
     return answer
+
+
+def _reap(pid: int) -> None:
+    """End a call's process. Where signals are kept to oneself, its limit of CPU time ends it."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    except PermissionError:
+        os.waitpid(pid, os.WNOHANG)
+        return
+    os.waitpid(pid, 0)
 
 
 def _call(namespace: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:

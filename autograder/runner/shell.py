@@ -9,7 +9,7 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from autograder.runner import values
+from autograder.runner import refusals, values
 
 _HARD_FACTOR = 16
 _MAX_OUTPUTS = 500
@@ -158,20 +158,21 @@ class CellShell(InteractiveShell):
             {
                 "output_type": "error",
                 "ename": etype.__name__[:200],
-                "evalue": _short_text(evalue)[:2000],
+                "evalue": short_text(evalue)[:2000],
                 "traceback": text[-_MAX_TRACEBACK:].split("\n"),
             }
         )
 
     def system(self, cmd: str) -> None:
         """Refuse shell commands: a submission has no other programs."""
-        raise RuntimeError(f"'!{cmd[:80]}': shell commands are not available while grading")
+        refusals.program_refused()
 
 
 CellShell.system_piped = CellShell.system_raw = CellShell.system  # type: ignore[assignment,method-assign]
 
 
-def _short_text(error: BaseException) -> str:
+def short_text(error: BaseException) -> str:
+    """The text of an exception, whatever its ``__str__`` does."""
     try:
         return str(error)
     except Exception as broken:  # a student's own __str__ may do anything

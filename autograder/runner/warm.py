@@ -4,45 +4,61 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from autograder.runner import values, wire
+from autograder.runner import cgroup, outer_walls, walls, wire
+from autograder.runner.events import MAX_OUTPUTS_BYTES, index_of, outcome_of, size_of
 from autograder.runner.limits import Limits
-from autograder.runner.outcome import STATUSES, CellOutcome
-from autograder.runner.wire import Channel, WireError
+from autograder.runner.outcome import CellOutcome, Status
+from autograder.runner.refusals import TEXTS
+from autograder.runner.usage import LimitReached, Usage
+from autograder.runner.wire import Channel, WireError, WireTimeout
+
+if TYPE_CHECKING:
+    from autograder.runner.checkpoint import Checkpoint
 
 START_SECONDS: Final = 120.0
 _GRACE_SECONDS: Final = 1.5
 """What a cell that ignores its limit gets before its process is killed."""
+_STOP_SECONDS: Final = 5.0
+_HOME_PREFIX: Final = "autograder-"
+_PACKAGE_FOLDERS: Final = ("site-packages", "dist-packages")
+_CAPS: Final = {"memory": walls.MEMORY, "pids": walls.PIDS}
+_ENGLISH: Final = {
+    "program": "no other program can be started while grading",
+    "network": "there is no network while grading",
+    "workers": "no worker processes can be started while grading",
+}
 _PASSED_ENVIRONMENT: Final = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "TZ")
-_MIMES: Final = frozenset(
-    {
-        "text/plain",
-        "text/html",
-        "text/markdown",
-        "text/latex",
-        "image/png",
-        "image/jpeg",
-        "image/svg+xml",
-        "application/json",
-    }
-)
-_MAX_TEXT: Final = 4 * 1024 * 1024
 
 
 class WarmProcessError(Exception):
     """The warm process could not be started, or ended by itself."""
+
+
+class JailError(WarmProcessError):
+    """The walls that untrusted submissions need cannot be had on this machine."""
+
+    @classmethod
+    def of(cls, lacking: Sequence[str]) -> Self:
+        """The error for what ``walls.missing_for_untrusted`` names."""
+        return cls(
+            "this machine cannot keep submissions apart from itself; missing: "
+            f"{', '.join(lacking)}. `autograder doctor` says what to do; with --allow-unsafe (or "
+            "c.RunGraders.allow_unsafe = True) it is graded all the same, for people whom you trust"
+        )
 
 
 @dataclass(frozen=True)
@@ -53,123 +69,24 @@ class Cell:
     grade: bool = False
 
 
-class CallFailed(Exception):
-    """The student's function did not return; ``kind`` is the exception's built-in name."""
-
-    def __init__(self, kind: str, line: int | None, text: str) -> None:
-        super().__init__(kind)
-        self.kind = kind
-        self.line = line
-        self.text = text
-
-
-@dataclass(frozen=True)
-class Call:
-    """The result of a call and its arguments as they were afterwards (functions as None)."""
-
-    value: values.Value
-    args: tuple[values.Value, ...]
-
-
-class Checkpoint:
-    """The namespace as it was at one grade cell."""
-
-    def __init__(self, channel: Channel, limits: Limits) -> None:
-        self._channel = channel
-        self._limits = limits
-        self._known: dict[str, values.Value] = {}
-        self._missing: set[str] = set()
-
-    def read(self, name: str) -> values.Value:
-        """The value of a name.
-
-        Raises:
-            KeyError: the namespace has no such name.
-            WireError: the process does not answer, or not in the wire's form.
-        """
-        if name not in self._known and name not in self._missing:
-            found = self._ask({"op": "read", "names": [name]}, _GRACE_SECONDS + 5).get("values")
-            if not isinstance(found, dict):
-                raise WireError("a malformed reply")
-            if name in found:
-                self._known[name] = values.from_wire(found[name])
-            else:
-                self._missing.add(name)
-        return self._known[name]
-
-    def figures(self) -> list[values.FigureValue]:
-        """Every figure made up to the grade cell.
-
-        Raises:
-            WireError: the process does not answer, or not in the wire's form.
-        """
-        wires = self._ask({"op": "figures"}, _GRACE_SECONDS + 5).get("figures")
-        if not isinstance(wires, list):
-            raise WireError("a malformed reply")
-        decoded = [values.from_wire(figure) for figure in wires[: values.MAX_FIGURES]]
-        return [figure for figure in decoded if isinstance(figure, values.FigureValue)]
-
-    def call(
-        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], autograd: bool
-    ) -> Call:
-        """Call a function of the namespace.
-
-        Raises:
-            CallFailed: it raised, ended its process or ran out of time.
-            WireError: the process does not answer, or not in the wire's form.
-        """
-        request = {
-            "op": "call",
-            "name": name,
-            "args": [values.to_wire(arg) for arg in args],
-            "kwargs": {key: values.to_wire(arg) for key, arg in kwargs.items()},
-            "autograd": autograd,
-        }
-        answer = self._ask(request, self._limits.call_seconds + _GRACE_SECONDS)
-        if "error" in answer:
-            raise _call_failed(answer["error"])
-        after = answer.get("args")
-        if not isinstance(after, list) or "value" not in answer:
-            raise WireError("a malformed reply")
-        decoded = tuple(values.from_wire(arg) for arg in after)
-        return Call(values.from_wire(answer["value"]), decoded)
-
-    def _ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
-        request_id = secrets.token_hex(8)
-        self._channel.send(request | {"id": request_id})
-        answer = self._channel.receive(timeout)
-        if not isinstance(answer, dict) or answer.get("id") != request_id:
-            raise WireError("a reply to another request")
-        return answer
-
-    def close(self) -> None:
-        """Let the checkpoint's process end."""
-        self._channel.close()
-
-
-def _call_failed(error: Any) -> CallFailed:
-    if not isinstance(error, dict):
-        raise WireError("a malformed reply")
-    line = error.get("line")
-    return CallFailed(
-        str(error.get("type", "Exception"))[:100],
-        line if isinstance(line, int) else None,
-        str(error.get("text", ""))[:2000],
-    )
-
-
 class Run:
     """A submission that has run: its cells' outcomes and its checkpoints. Close it after use."""
 
-    def __init__(self, warm: WarmProcess, pid: int, folder: str, cells: Sequence[Cell]) -> None:
+    def __init__(
+        self, warm: WarmProcess, pid: int, folder: str, group: cgroup.Group | None, count: int
+    ) -> None:
         self._warm = warm
         self._pid = pid
-        self._folder = folder
-        self.outcomes = [CellOutcome() for _ in cells]
+        self.folder = folder
+        """Its private folder outside, used where none can be mounted."""
+        self._group = group
+        self.outcomes = [CellOutcome() for _ in range(count)]
         self.checkpoints: dict[int, Checkpoint] = {}
         """The checkpoint of each grade cell that was reached, by the cell's index."""
         self.out_of_time = False
         """Whether the submission as a whole ran out of time."""
+        self.walls: list[str] = []
+        """The walls around it: names of ``autograder.runner.walls``."""
 
     def __enter__(self) -> Self:
         return self
@@ -186,100 +103,90 @@ class Run:
         """End every process of the submission and remove its folder."""
         for checkpoint in self.checkpoints.values():
             checkpoint.close()
+        if self._group is not None:
+            self._group.end()
         self._warm.end(self._pid)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._group is not None:
+            self._group.remove()
+        _remove(self.folder)
 
-    def follow(self, channel: Channel, cells: Sequence[Cell], limits: Limits) -> None:
+    def enter(self, channel: Channel, allow_unsafe: bool) -> None:
+        """Learn which walls stand, before anything of the student's is sent.
+
+        Raises:
+            JailError: the minimum does not stand, and ``allow_unsafe`` is False.
+            WarmProcessError: a wall could not be raised, or the process ended.
+        """
+        try:
+            told = channel.receive(_GRACE_SECONDS + 30)
+        except WireError as error:
+            raise WarmProcessError(f"a submission's process ended at its start: {error}") from error
+        if "broken" in told:
+            raise WarmProcessError(str(told["broken"]))
+        capped = [] if self._group is None else self._group.controllers
+        self.walls = [*told["walls"], *(_CAPS[one] for one in capped)]
+        lacking = walls.missing_for_untrusted(self.walls)
+        if lacking and not allow_unsafe:
+            raise JailError.of(lacking)
+
+    def follow(self, channel: Channel, limits: Limits) -> None:
         """Collect the outcomes of the cells until they have ended or their time is over."""
         deadline = time.monotonic() + limits.submission_seconds
         running: int | None = None
         cell_deadline = deadline
+        room = MAX_OUTPUTS_BYTES
         try:
             while True:
                 now = time.monotonic()
                 event = channel.receive(max(0.0, min(deadline, cell_deadline) - now))
                 if not isinstance(event, dict) or event.get("end") is True:
                     return
-                index = _index(event, cells)
+                index = index_of(event, len(self.outcomes))
                 if event.get("status") == "started":
                     running = index
                     cell_deadline = time.monotonic() + limits.cell_seconds + _GRACE_SECONDS
                 else:
-                    self.outcomes[index] = _outcome(event)
+                    self.outcomes[index] = outcome_of(event, room)
+                    room -= sum(map(size_of, self.outcomes[index].outputs))
                     running, cell_deadline = None, deadline
         except WireError as error:
-            timeout = isinstance(error, wire.WireTimeout)
-            self.out_of_time = timeout and time.monotonic() >= deadline
+            self.out_of_time = isinstance(error, WireTimeout) and time.monotonic() >= deadline
             if running is not None:
-                self.outcomes[running].status = "timeout" if timeout else "died"
+                self.outcomes[running].status = self._status_after(error)
             self._warm.stop_cells(self._pid)
 
-
-def _index(event: dict[Any, Any], cells: Sequence[Cell]) -> int:
-    index = event.get("cell")
-    if type(index) is not int or not 0 <= index < len(cells):
-        raise WireError("an event of no cell")
-    return index
-
-
-def _outcome(event: dict[Any, Any]) -> CellOutcome:
-    status = event.get("status")
-    outputs = event.get("outputs", [])
-    count = event.get("execution_count")
-    if status not in STATUSES or not isinstance(outputs, list):
-        raise WireError("a malformed outcome")
-    clean = [output for output in map(_clean_output, outputs[:1000]) if output is not None]
-    return CellOutcome(
-        status=status,
-        outputs=clean,
-        execution_count=count if type(count) is int and 0 <= count < 10**6 else None,
-        truncated=event.get("truncated") is True,
-    )
-
-
-def _clean_output(output: Any) -> dict[str, Any] | None:
-    """An output that is valid nbformat whatever the student's process sent, or None."""
-    if not isinstance(output, dict):
-        return None
-    kind = output.get("output_type")
-    if kind == "stream":
-        name = "stderr" if output.get("name") == "stderr" else "stdout"
-        return {"output_type": kind, "name": name, "text": _clean(output.get("text"))}
-    if kind == "error":
-        lines = output.get("traceback")
-        trace = [_clean(line) for line in lines[:400]] if isinstance(lines, list) else []
-        names = {key: _clean(output.get(key)) for key in ("ename", "evalue")}
-        return {"output_type": kind, "traceback": trace} | names
-    if kind in ("display_data", "execute_result") and isinstance(output.get("data"), dict):
-        data = {m: _clean_data(c) for m, c in output["data"].items() if m in _MIMES}
-        clean: dict[str, Any] = {"output_type": kind, "data": data, "metadata": {}}
-        if kind == "execute_result":
-            count = output.get("execution_count")
-            clean["execution_count"] = count if type(count) is int else None
-        return clean
-    return None
-
-
-def _clean(text: Any) -> str:
-    """Text of bounded length without lone surrogates, which no UTF-8 file can hold."""
-    if not isinstance(text, str):
-        return ""
-    return text[:_MAX_TEXT].encode("utf-8", "replace").decode("utf-8")
-
-
-def _clean_data(content: Any) -> Any:
-    return _clean(content) if isinstance(content, str) else _clean(str(content))
+    def _status_after(self, error: WireError) -> Status:
+        """How the cell ended that was running when its process stopped to answer."""
+        if isinstance(error, LimitReached):
+            return error.limit
+        if isinstance(error, WireTimeout):
+            return "timeout"
+        if self._group is not None and self._group.out_of_memory():
+            return "memory"
+        return "died"
 
 
 class WarmProcess:
     """A process with the packages imported, which forks a child for each submission."""
 
-    def __init__(self) -> None:
+    def __init__(self, without: Collection[str] = (), warm: bool = True) -> None:
+        """Prepare to start it, at first use.
+
+        Args:
+            without: walls of ``autograder.runner.walls`` not to build, for benchmarks and tests.
+            warm: False imports no packages: only to learn which walls stand.
+        """
+        self._without = tuple(without)
+        self._warm = warm
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._home = ""
-        self.walls: dict[str, bool] = {}
-        """Which walls stand around a submission: ``files`` (Landlock) and ``network``."""
+        self._controllers: cgroup.Controllers | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process that was started, from which all others of its kind descend."""
+        return None if self._process is None else self._process.pid
 
     def start(self) -> None:
         """Start it, if it is not running, and wait until it is warm.
@@ -290,11 +197,19 @@ class WarmProcess:
         if self._process is not None and self._process.poll() is None:
             return
         self.stop()
+        sweep()
+        if walls.MEMORY not in self._without:
+            self._controllers = cgroup.find()
+            if self._controllers is not None:
+                self._controllers.sweep()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._home = tempfile.mkdtemp(prefix="autograder-")
+        self._home = tempfile.mkdtemp(prefix=f"{_HOME_PREFIX}{os.getpid()}-")
+        os.chmod(self._home, 0o711)  # a submission with an id of its own must reach its folder
         with theirs:
+            plan = self._plan(theirs.fileno())
+            start = outer_walls.START.format(module="outer_walls")
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-m", "autograder.runner.zygote", str(theirs.fileno())],
+                [plan.python, "-I", "-S", "-c", start, plan.engine, plan.to_json()],
                 env=_clean_environment(self._home),
                 cwd=self._home,
                 pass_fds=[theirs.fileno()],
@@ -304,45 +219,132 @@ class WarmProcess:
             )
         ours.settimeout(START_SECONDS)
         self._control = ours
-        self.walls = {name: up is True for name, up in self._answer()["walls"].items()}
+        self._answer()
 
-    def run(self, cells: Sequence[Cell], limits: Limits, seed: int) -> Run:
+    def _plan(self, control: int) -> outer_walls.Plan:
+        """Where everything is that the warm process needs; nothing of the course is in it."""
+        engine = Path(self._home, "engine")
+        room = Path(__file__).parent
+        (engine / "autograder/runner").mkdir(parents=True)
+        for source in [room.parent / "__init__.py", *room.glob("*.py")]:
+            shutil.copyfile(source, engine / "autograder" / source.relative_to(room.parent))
+        for path in engine.rglob("*"):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        engine.chmod(0o755)
+        return outer_walls.Plan(
+            python=_interpreter(),
+            interpreter=_interpreter_files(),
+            packages=[path for path in sys.path if Path(path).name in _PACKAGE_FOLDERS],
+            engine=str(engine),
+            home=self._home,
+            control=control,
+            without=self._without,
+            warm=self._warm,
+        )
+
+    def run(
+        self,
+        cells: Sequence[Cell],
+        limits: Limits,
+        seed: int,
+        *,
+        texts: Mapping[str, str] = _ENGLISH,
+        allow_unsafe: bool = False,
+    ) -> Run:
         """Run the cells of one submission and keep its checkpoints alive.
 
+        Args:
+            cells: its code cells.
+            limits: what it may use.
+            seed: its random seed.
+            texts: what students read where something cannot work (keys: ``refusals.TEXTS``).
+            allow_unsafe: run it even where the walls against strangers cannot be had.
+
         Raises:
+            JailError: the minimum of walls does not stand.
             WarmProcessError: the warm process itself failed.
         """
         self.start()
-        pairs = [socket.socketpair() for _ in range(1 + sum(cell.grade for cell in cells))]
-        ours, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-        folder = tempfile.mkdtemp(dir=self._home)
-        request = wire.pack({"op": "run", "folder": folder})
-        assert self._control is not None
-        try:
-            socket.send_fds(self._control, [request], [end.fileno() for end in theirs])
-        except OSError as error:
-            raise WarmProcessError(f"the warm process ended: {error}") from error
-        finally:
-            for end in theirs:
-                end.close()
-        run = Run(self, int(self._answer()["pid"]), folder, cells)
-        channel = Channel(ours[0])
-        job = {
-            "limits": limits.to_wire(),
-            "seed": seed,
-            "cells": [{"source": cell.source, "grade": cell.grade} for cell in cells],
-        }
-        with contextlib.suppress(WireError):  # then `follow` finds it ended as well
-            channel.send(job)
-        run.follow(channel, cells, limits)
-        channel.close()
         grades = [index for index, cell in enumerate(cells) if cell.grade]
+        run, ours = self._fork(1 + len(grades), limits, len(cells))
+        channel = Channel(ours[0])
+        try:
+            run.enter(channel, allow_unsafe)
+            usage = Usage(run.walls, self.pid, run.folder, limits)
+            channel.on_wait = usage.check
+            job = {
+                "seed": seed,
+                "cells": [{"source": cell.source, "grade": cell.grade} for cell in cells],
+                "texts": {key: texts[key] for key in TEXTS},
+            }
+            with contextlib.suppress(WireError):  # then `follow` finds it ended as well
+                channel.send(job)
+            run.follow(channel, limits)
+        except BaseException:
+            run.close()
+            raise
+        finally:
+            channel.close()
+        from autograder.runner.checkpoint import Checkpoint, Patience  # needs torch
+
+        patience = Patience(limits.grading_seconds)
         for index, end in zip(grades, ours[1:], strict=True):
             if run.outcomes[index].status == "checkpoint":
-                run.checkpoints[index] = Checkpoint(Channel(end), limits)
+                answers = Channel(end)
+                answers.on_wait = usage.check
+                run.checkpoints[index] = Checkpoint(answers, limits, patience)
             else:
                 end.close()
         return run
+
+    def probe(self, limits: Limits) -> list[str]:
+        """The walls that stand around a submission on this machine.
+
+        Raises:
+            WarmProcessError: no submission can be run at all.
+        """
+        self.start()
+        run, ours = self._fork(1, limits, 0)
+        with run:
+            run.enter(Channel(ours[0]), allow_unsafe=True)
+            ours[0].close()
+            return run.walls
+
+    def _fork(
+        self, sockets: int, limits: Limits, count: int
+    ) -> tuple[Run, Sequence[socket.socket]]:
+        """Have a submission's process forked; our ends of its sockets."""
+        assert self._control is not None
+        pairs = [socket.socketpair() for _ in range(sockets)]
+        folder = tempfile.mkdtemp(dir=self._home)
+        group = self._new_group(limits)
+        doors = [] if group is None else group.doors()
+        theirs = [pair[1].fileno() for pair in pairs]
+        request = {"op": "run", "folder": folder, "limits": limits.to_wire(), "sockets": sockets}
+        try:
+            socket.send_fds(self._control, [wire.pack(request)], [*theirs, *doors])
+        except OSError as error:
+            raise WarmProcessError(f"the warm process ended: {error}") from error
+        finally:
+            for pair in pairs:
+                pair[1].close()
+            for door in doors:
+                os.close(door)
+        answer = self._answer()
+        if "pid" not in answer:
+            raise WarmProcessError(str(answer.get("broken")))
+        run = Run(self, int(answer["pid"]), folder, group, count)
+        return run, [pair[0] for pair in pairs]
+
+    def _new_group(self, limits: Limits) -> cgroup.Group | None:
+        """A control group for a submission; without, its usage is measured instead."""
+        if self._controllers is None:
+            return None
+        try:
+            return self._controllers.group(limits)
+        except OSError:
+            self._controllers = None
+            return None
 
     def stop_cells(self, pid: int) -> None:
         """Kill the process that runs a submission's cells; its checkpoints stay."""
@@ -355,14 +357,17 @@ class WarmProcess:
     def stop(self) -> None:
         """End the warm process and everything that it forked."""
         if self._control is not None:
-            self._control.close()
+            self._control.close()  # it then ends every submission and itself
             self._control = None
         if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_STOP_SECONDS)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
-        shutil.rmtree(self._home, ignore_errors=True)
+        if self._home:
+            shutil.rmtree(self._home, ignore_errors=True)
 
     def _tell(self, request: dict[str, Any]) -> dict[str, Any]:
         if self._control is None:
@@ -387,17 +392,46 @@ class WarmProcess:
         return answer
 
 
+def _remove(folder: str) -> None:
+    """Remove a folder that a submission could write, however deep or closed it has made it."""
+    try:
+        shutil.rmtree(folder)
+    except (OSError, RecursionError):
+        for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+            subprocess.run([*command, "--", folder], stderr=subprocess.DEVNULL, check=False)
+
+
+def sweep() -> None:
+    """Remove what grading processes that were killed have left in the temporary folder."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_HOME_PREFIX}*-*"):
+        pid = path.name.removeprefix(_HOME_PREFIX).split("-")[0]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _interpreter() -> str:
+    """The interpreter itself, not a virtual environment's link to it."""
+    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+def _interpreter_files() -> list[str]:
+    """What the interpreter consists of, where it is not a part of the system's folders."""
+    if sys.base_prefix not in ("/usr", "/usr/local"):
+        return [os.path.realpath(sys.base_prefix)]
+    names = ("stdlib", "platstdlib")
+    return [_interpreter(), *sorted({sysconfig.get_path(name) for name in names})]
+
+
 def _clean_environment(home: str) -> dict[str, str]:
     """The environment of the warm process: nothing of the teacher's but what the CPU needs."""
     kept = {name: os.environ[name] for name in _PASSED_ENVIRONMENT if name in os.environ}
     return kept | {
         "PATH": "/usr/bin:/bin",
         "HOME": home,
+        "USER": "student",
         "LANG": "C.UTF-8",
         "MPLBACKEND": "Agg",
         "OMP_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",  # a submission may open no device: see runner/landlock.py
-        "IPYTHONDIR": os.path.join(home, "ipython"),
-        "MPLCONFIGDIR": os.path.join(home, "matplotlib"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }

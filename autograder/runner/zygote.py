@@ -1,71 +1,90 @@
 """The warm process: packages imported once, one forked child per submission.
 
-Started from a clean exec with an empty environment as ``python -I -m autograder.runner.zygote
-FD``. It holds no grader, no solution and no path of them; all it knows of the trusted side is
-the control socket, on which it is told to fork a child or to end one. See
-``autograder.runner.warm`` for the other end.
+Executed by ``autograder.runner.outer_walls`` inside the outer walls. It holds no grader, no
+solution and no path of them; all it knows of the trusted side is the control socket, on which it
+is told to fork a child or to end one. See ``autograder.runner.warm`` for the other end.
 """
 
 import contextlib
 import gc
+import json
 import os
+import resource
 import signal
+import site
 import socket
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from autograder.runner import child, landlock, linux, wire
-from autograder.runner.shell import make_shell
+from autograder.runner import inner_walls, linux, walls, wire
+from autograder.runner.limits import Limits
 
 _MAX_FDS: Final = 200
+_INIT: Final = ("/bin/sleep", "infinity")
+"""The first process of a submission's pid namespace: when it is killed, all end with it."""
 
 
-def main(control_fd: int) -> None:
+@dataclass
+class _Running:
+    """A submission that has been forked."""
+
+    pid: int
+    """The process that runs its cells."""
+    init: int | None
+    """The first process of its pid namespace, if it has one."""
+
+
+def main(arguments: Sequence[str]) -> None:
     """Warm up, say so, and serve the control socket until the trusted side closes it."""
+    job = json.loads(arguments[0])
+    sys.orig_argv[:] = sys.argv[:] = [""]
     linux.adopt_orphans()
     linux.die_with_parent()
-    control = socket.socket(fileno=control_fd)
-    walls = {"files": landlock.version() > 0, "network": _leave_network()}
-    _warm_up()
-    shell = make_shell()
-    gc.collect()
-    gc.freeze()
-    control.send(wire.pack({"ready": True, "walls": walls}))
-    running: set[int] = set()
-    while True:
-        data, fds, _, _ = socket.recv_fds(control, 65536, _MAX_FDS)
-        if not data:
-            return
-        request = wire.unpack(data)
-        if request["op"] == "run":
-            pid = os.fork()
-            if pid == 0:
-                control.close()
-                child.main(shell, request["folder"], [socket.socket(fileno=fd) for fd in fds])
-            for fd in fds:
-                os.close(fd)
-            running.add(pid)
-            control.send(wire.pack({"pid": pid}))
-        elif request["op"] == "stop":
-            _signal(request["pid"], signal.SIGKILL)
-            control.send(wire.pack({"stopped": True}))
-        else:
-            running.discard(request["pid"])
-            control.send(wire.pack({"status": _end(request["pid"], running)}))
+    sys.path += job["packages"]
+    site.sethelper()  # -S leaves out what site gives to interactive work
+    control = socket.socket(fileno=job["control"])
+    control.set_inheritable(False)
+    os.set_inheritable(job["processes"], False)
+    if job["warm"]:
+        _warm_up()
+    Zygote(control, _surroundings(job), job["warm"]).serve()
 
 
-def _leave_network() -> bool:
-    """Enter a network namespace without interfaces; False where the system refuses.
+def _surroundings(job: Mapping[str, Any]) -> inner_walls.Surroundings:
+    outer = frozenset(job["raised"])
+    data_bytes, uid_map = _measure(job["processes"])
+    readable = inner_walls.readable_paths(outer, job["interpreter"], job["packages"], sys.path[0])
+    if walls.ROOT in outer:  # what was written while warming up, such as font lists, stays as it is
+        flags = linux.MS_RDONLY | linux.MS_NOSUID | linux.MS_NODEV
+        linux.restrict_mount(job["home"], flags)
+    inner_walls.prepare(outer)
+    return inner_walls.Surroundings(
+        outer=outer,
+        readable=readable,
+        data_bytes=data_bytes,
+        without=frozenset(job["without"]),
+        first_id=inner_walls.ids_for_submissions(outer, readable, uid_map),
+    )
 
-    As root directly, else inside a user namespace of our own (network_namespaces(7),
-    user_namespaces(7)); must come before any thread is started.
+
+def _measure(processes: int) -> tuple[int, str]:
+    """Private writable memory of this process and its id map; closes the descriptor.
+
+    From proc(5), where no other way is left once the root is changed: ``statm``, ``uid_map``.
     """
-    for namespaces in (linux.CLONE_NEWNET, linux.CLONE_NEWUSER | linux.CLONE_NEWNET):
-        with contextlib.suppress(OSError):
-            linux.unshare(namespaces)
-            return True
-    return False
+
+    def read(name: str) -> str:
+        file = os.open(f"self/{name}", os.O_RDONLY, dir_fd=processes)
+        with open(file, encoding="ascii") as lines:
+            return lines.read()
+
+    data_bytes = int(read("statm").split()[5]) * resource.getpagesize()
+    uid_map = read("uid_map")
+    os.close(processes)
+    return data_bytes, uid_map
 
 
 def _warm_up() -> None:
@@ -79,35 +98,143 @@ def _warm_up() -> None:
     import torch.nn.functional
     import torch.optim
 
+    from autograder.runner import child
+    from autograder.runner.shell import make_shell
+
     torch.set_num_threads(1)
     torch.set_num_interop_threads(1)
     torch.manual_seed(0)
     torch.rand(2, 2) @ torch.rand(2, 2)
     numpy.zeros(1)
     matplotlib.pyplot.close("all")
+    child.prepare(make_shell())
+    gc.collect()
+    gc.freeze()
 
 
-def _signal(pid: int, number: int) -> None:
+class Zygote:
+    """The loop of the warm process."""
+
+    def __init__(
+        self, control: socket.socket, around: inner_walls.Surroundings, warm: bool
+    ) -> None:
+        self._control = control
+        self._around = around
+        self._warm = warm
+        self._running: dict[int, _Running] = {}
+        self._self = linux.pidfd_of(os.getpid()) if walls.PID in around.outer else -1
+
+    def serve(self) -> None:
+        """Do what the control socket asks for, until it is closed; then end every submission."""
+        self._tell({"ready": True})
+        while True:
+            data, fds, _, _ = socket.recv_fds(self._control, 65536, _MAX_FDS)
+            if not data:
+                break
+            for fd in fds:  # recv_fds passes no MSG_CMSG_CLOEXEC on
+                os.set_inheritable(fd, False)
+            request = wire.unpack(data)
+            if request["op"] == "run":
+                self._run(request, fds)
+            elif request["op"] == "stop":
+                _kill(request["pid"])
+                self._tell({"stopped": True})
+            else:
+                self._end(request["pid"])
+                self._tell({"ended": True})
+        for pid in list(self._running):
+            self._end(pid)
+
+    def _tell(self, answer: Mapping[str, Any]) -> None:
+        self._control.send(wire.pack(answer))
+
+    def _run(self, request: Mapping[str, Any], fds: list[int]) -> None:
+        """Fork a submission's process, the second one of a pid namespace of its own."""
+        try:
+            init = self._new_pid_namespace()
+        except OSError as error:
+            self._tell({"broken": f"no pid namespace for a submission: {error}"})
+            return
+        own_id = inner_walls.next_id(self._around.first_id)
+        pid = os.fork()
+        if pid == 0:
+            self._become_child(request, fds, own_id)
+        for fd in fds:
+            os.close(fd)
+        if init is not None:
+            linux.enter(self._self, linux.CLONE_NEWPID)
+        self._running[pid] = _Running(pid, init)
+        self._tell({"pid": pid})
+
+    def _new_pid_namespace(self) -> int | None:
+        """Make a pid namespace for the next fork; its first process, None without one.
+
+        A program of its own is that first process, since the cells' process may end before its
+        checkpoints, and a second fork of this large process would cost ten milliseconds.
+        """
+        if self._self < 0:
+            return None
+        linux.unshare(linux.CLONE_NEWPID)
+        try:
+            return os.posix_spawn(_INIT[0], _INIT, {})
+        except OSError:
+            linux.enter(self._self, linux.CLONE_NEWPID)
+            raise
+
+    def _become_child(self, request: Mapping[str, Any], fds: list[int], own_id: int | None) -> None:
+        """In the forked process: raise the walls, say which, and run the submission."""
+        count = request["sockets"]
+        try:
+            self._control.close()
+            os.setsid()
+            linux.die_with_parent()
+            linux.close_all_but(set(fds))
+            sockets = [socket.socket(fileno=fd) for fd in fds[:count]]
+            channel = wire.Channel(sockets[0])
+            limits = Limits(**request["limits"])
+            try:
+                raised = inner_walls.raise_walls(
+                    self._around, limits, request["folder"], own_id, fds[count:]
+                )
+            except OSError as error:
+                channel.send({"broken": f"a wall could not be raised: {error}"})
+                os._exit(71)
+            channel.send({"walls": raised})
+            if self._warm:
+                from autograder.runner import child
+
+                child.main(channel, sockets[1:], limits)
+        finally:
+            os._exit(70)
+
+    def _end(self, pid: int) -> None:
+        """End a submission with all its processes."""
+        run = self._running.pop(pid)
+        if run.init is not None:
+            _kill(run.init)  # the kernel kills the rest of its namespace
+            for one in (run.pid, run.init):
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(one, 0)
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+        _kill(pid)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+        self._end_orphans()
+
+    def _end_orphans(self) -> None:
+        """Without a pid namespace, what a submission left comes to us, the subreaper."""
+        while left := [one for one in _children() if _group(one) not in self._running]:
+            for child_pid in left:
+                _kill(child_pid)
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(child_pid, 0)
+
+
+def _kill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
-
-
-def _end(pid: int, running: set[int]) -> int:
-    """End a submission with all its processes; return the wait status of its first one.
-
-    Whatever it left comes to us, the subreaper; processes in the groups of ``running``
-    submissions stay.
-    """
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
-    _signal(pid, signal.SIGKILL)
-    _, status = os.waitpid(pid, 0)
-    while left := [one for one in _children() if _group(one) not in running]:
-        for child_pid in left:
-            _signal(child_pid, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(child_pid, 0)
-    return status
+        os.kill(pid, signal.SIGKILL)
 
 
 def _group(pid: int) -> int:
@@ -120,7 +247,3 @@ def _group(pid: int) -> int:
 def _children() -> list[int]:
     path = Path(f"/proc/self/task/{os.getpid()}/children")
     return [int(pid) for pid in path.read_text(encoding="ascii").split()]
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

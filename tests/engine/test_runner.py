@@ -7,9 +7,10 @@ from contextlib import contextmanager
 import pytest
 import torch
 
+from autograder.runner.checkpoint import CallFailed
 from autograder.runner.limits import Limits
 from autograder.runner.values import Expression, FigureValue, FunctionValue, TensorValue
-from autograder.runner.warm import CallFailed, Cell, Run, WarmProcess
+from autograder.runner.warm import Cell, Run, WarmProcess
 
 LIMITS = Limits(cell_seconds=1.0, submission_seconds=20.0, call_seconds=1.0, memory_mib=256)
 GRADE = Cell("", grade=True)

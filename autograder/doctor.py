@@ -1,0 +1,57 @@
+"""Which walls stand around a submission on this machine, and what to do about missing ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autograder.runner import landlock, walls
+from autograder.runner.limits import Limits
+from autograder.runner.warm import JailError, WarmProcess
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One wall: whether it stands, and a line for the teacher."""
+
+    name: str
+    stands: bool
+    told: str
+
+
+def examine() -> list[Standing]:
+    """Put the walls around an empty submission and look which ones stand.
+
+    Raises:
+        WarmProcessError: not even an empty submission can be run.
+    """
+    raised = _probe()
+    return [_standing(name, name in raised) for name in walls.WALLS]
+
+
+def require_walls(allow_unsafe: bool) -> list[str]:
+    """What is missing of the minimum for untrusted submissions.
+
+    Raises:
+        JailError: something is missing, and ``allow_unsafe`` is False.
+        WarmProcessError: not even an empty submission can be run.
+    """
+    lacking = walls.missing_for_untrusted(_probe())
+    if lacking and not allow_unsafe:
+        raise JailError.of(lacking)
+    return lacking
+
+
+def _probe() -> Sequence[str]:
+    process = WarmProcess(warm=False)
+    try:
+        return process.probe(Limits())
+    finally:
+        process.stop()
+
+
+def _standing(name: str, stands: bool) -> Standing:
+    wall = walls.WALLS[name]
+    if stands:
+        version = f" (ABI {landlock.version()})" if name == walls.LANDLOCK else ""
+        return Standing(name, True, f"protects {wall.holds}{version}")
+    instead = f"; in its place: {wall.instead}" if wall.instead else ""
+    return Standing(name, False, f"missing{instead}. To mend: {wall.mend}")

@@ -1,0 +1,63 @@
+"""Become what a mode of the corpus asks for: another user, or a system that refuses namespaces."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from autograder.runner import linux, seccomp
+
+ROOM: Final = Path(__file__).parents[2]
+_ORDINARY: Final = {"user": 23_456, "bare": 23_457}
+"""A user of its own for each mode: the limit of processes counts all that a user has."""
+_NAMESPACE_CALLS: Final = ("unshare", "setns", "mount", "umount2", "pivot_root", "mount_setattr")
+
+
+def available(mode: str) -> bool:
+    """Whether this process can enter a mode."""
+    return mode != "root" or os.geteuid() == 0
+
+
+def enter(mode: str) -> None:
+    """Enter a mode, for good."""
+    if mode != "root" and os.geteuid() == 0:
+        _make_reachable([sys.base_prefix, sys.prefix, str(ROOM)])
+        os.setgroups([])
+        own = _ORDINARY[mode]
+        os.setresgid(own, own, own)
+        os.setresuid(own, own, own)
+        os.environ["HOME"] = "/tmp"
+    if mode == "bare":
+        refuse_namespaces()
+
+
+def refuse_namespaces() -> None:
+    """Have the kernel refuse namespaces and mounts, as container engines do by default."""
+    linux.gain_no_privileges()
+    linux.filter_system_calls(seccomp.packed(seccomp.refusing(_NAMESPACE_CALLS)))
+
+
+def _make_reachable(folders: list[str]) -> None:
+    """Let every user reach folders below one that is closed, in a mount namespace of our own."""
+    linux.unshare(linux.CLONE_NEWNS)
+    linux.mount(None, "/", None, linux.MS_REC | linux.MS_PRIVATE)
+    for folder in folders:
+        closed = _first_closed(folder)
+        if closed is not None:
+            _show_only(closed, [one for one in folders if one.startswith(f"{closed}/")])
+
+
+def _first_closed(folder: str) -> str | None:
+    parts = Path(folder).parts
+    above = [str(Path(*parts[:end])) for end in range(1, len(parts) + 1)]
+    return next((one for one in above if not os.stat(one).st_mode & 0o001), None)
+
+
+def _show_only(closed: str, folders: list[str]) -> None:
+    held = [os.open(folder, os.O_PATH) for folder in folders]
+    linux.mount("tmpfs", closed, "tmpfs", 0, "mode=755")
+    for folder, descriptor in zip(folders, held, strict=True):
+        os.makedirs(folder)
+        source = f"/proc/self/fd/{descriptor}"
+        linux.mount(source, folder, None, linux.MS_BIND | linux.MS_REC)
+        os.close(descriptor)

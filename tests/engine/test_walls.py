@@ -1,0 +1,351 @@
+"""The walls themselves: which stand, what is told of missing ones, and what the jail holds."""
+
+import ctypes
+import ctypes.util
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autograder.runner import cgroup, seccomp, syscalls, walls
+from autograder.runner.checkpoint import CallFailed
+from autograder.runner.limits import Limits
+from autograder.runner.usage import descendants
+from autograder.runner.warm import Cell, JailError, WarmProcess, sweep
+from autograder.runner.wire import WireError
+from tests.attacks.modes import ROOM
+
+GRADE = Cell("", grade=True)
+LIMITS = Limits(cell_seconds=3.0, submission_seconds=20.0, memory_mib=256)
+_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+
+
+@pytest.fixture(scope="module")
+def warm() -> Iterator[WarmProcess]:
+    process = WarmProcess()
+    process.start()
+    yield process
+    process.stop()
+
+
+def in_mode(mode: str, code: str) -> str:
+    """What a program prints that is run in a mode of the attack corpus."""
+    start = f"from tests.attacks.modes import enter; enter({mode!r})\n"
+    command = [sys.executable, "-c", start + textwrap.dedent(code)]
+    done = subprocess.run(
+        command, cwd=ROOM, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# --- which walls stand ------------------------------------------------------------------------
+
+PROBE = """
+import json
+from autograder.runner.limits import Limits
+from autograder.runner.warm import WarmProcess
+process = WarmProcess(warm=False)
+print(json.dumps(process.probe(Limits())))
+process.stop()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be root")
+def test_for_root_every_wall_stands_that_the_kernel_has(warm: WarmProcess) -> None:
+    with warm.run([], LIMITS, 1) as run:
+        missing = set(walls.WALLS) - set(run.walls)
+    assert missing <= {walls.MEMORY, walls.PIDS, walls.LANDLOCK}, "a container may lack these"
+
+
+def test_an_ordinary_user_lacks_only_what_needs_root() -> None:
+    raised = json.loads(in_mode("user", PROBE))
+    assert set(walls.WALLS) - set(raised) <= {walls.UID, walls.MEMORY, walls.PIDS}
+
+
+def test_without_namespaces_the_minimum_still_stands() -> None:
+    raised = json.loads(in_mode("bare", PROBE))
+    assert {walls.SECCOMP, walls.LANDLOCK, walls.CAPABILITIES, walls.RLIMITS} <= set(raised)
+    assert walls.ROOT not in raised and walls.PID not in raised
+    assert walls.missing_for_untrusted(raised) == []
+
+
+@pytest.mark.parametrize("without", [{walls.MOUNT, walls.LANDLOCK}, {walls.MOUNT, walls.SECCOMP}])
+def test_without_the_minimum_a_submission_is_not_run(without: set[str]) -> None:
+    process = WarmProcess(without=without)
+    try:
+        with pytest.raises(JailError, match="autograder doctor"):
+            process.run([Cell("1")], LIMITS, 1)
+        with process.run([Cell("1")], LIMITS, 1, allow_unsafe=True) as run:
+            assert run.outcomes[0].status == "ok"
+    finally:
+        process.stop()
+
+
+def test_doctor_says_of_each_wall_whether_it_stands_and_how_to_mend_it() -> None:
+    code = "from autograder.cli import main; main(['doctor'])"
+    lines = in_mode("bare", code).splitlines()
+    told = {line[2:].split("  ")[0].strip(): line for line in lines if line[:1] in "✔✘"}
+    assert list(told) == list(walls.WALLS)
+    assert told[walls.SECCOMP].startswith("✔")
+    assert told[walls.ROOT].startswith("✘") and "To mend:" in told[walls.ROOT]
+    assert "can be graded on this machine" in lines[-1]
+
+
+# --- what the jail holds ----------------------------------------------------------------------
+
+
+def test_no_process_of_a_submission_stays(warm: WarmProcess) -> None:
+    assert warm.pid is not None
+    before = len(descendants(warm.pid))
+    cell = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(60)"
+    with warm.run([Cell(cell), GRADE], LIMITS, 1) as run:
+        assert 1 in run.checkpoints
+        assert len(descendants(warm.pid)) > before
+    assert len(descendants(warm.pid)) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root reads another's memory")
+def test_the_warm_process_holds_no_path_of_the_course_and_nothing_of_another_submission(
+    warm: WarmProcess,
+) -> None:
+    token = "the-first-students-own-" + "words"
+    with warm.run([Cell(f"a = {token!r}"), GRADE], LIMITS, 1) as run:
+        assert run.checkpoints[1].read("a") == token
+    assert warm.pid is not None
+    zygote = descendants(warm.pid)[-1]  # the innermost of the three
+    memory = memory_of(zygote)
+    assert b"torch._dynamo" in memory, "this is the warm process"
+    for secret in (token, "tests/graders", "gradebook.db", "nbgrader_config", str(ROOM)):
+        found = memory.find(secret.encode())
+        assert found < 0, memory[max(0, found - 80) : found + 80]
+    environment = Path(f"/proc/{zygote}/environ").read_bytes().decode()
+    assert str(ROOM) not in environment and "PATH=/usr/bin:/bin" in environment
+    links = {one.name: os.readlink(one) for one in Path(f"/proc/{zygote}/fd").iterdir()}
+    files = {link for name, link in links.items() if link.startswith("/") and name != "2"}
+    assert all(link.startswith(("/packages/", "/dev/")) for link in files), links
+
+
+def memory_of(pid: int) -> bytes:
+    """All memory that a process can write, heap and stacks among it."""
+    parts = []
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8").splitlines():
+            found = re.match(r"([0-9a-f]+)-([0-9a-f]+) rw", line)
+            if found is None:
+                continue
+            begin, end = (int(number, 16) for number in found.groups())
+            memory.seek(begin)
+            parts.append(memory.read(end - begin))
+    return b"\n".join(parts)
+
+
+def test_a_grading_process_that_is_killed_takes_everything_along(tmp_path: Path) -> None:
+    code = f"""
+        import sys, time
+        sys.path.insert(0, {str(ROOM)!r})
+        from autograder.runner.limits import Limits
+        from autograder.runner.warm import Cell, WarmProcess
+        warm = WarmProcess()
+        run = warm.run([Cell("import os\\nif os.fork() == 0:\\n    import time; time.sleep(600)"),
+                        Cell("", grade=True)], Limits(), 1)
+        print("running", flush=True)
+        time.sleep(600)
+    """
+    environment = dict(os.environ) | {"TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, env=environment
+    )
+    assert process.stdout is not None and process.stdout.readline() == b"running\n"
+    below = descendants(process.pid)
+    assert len(below) > 4
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    deadline = time.monotonic() + 10
+    while (left := [pid for pid in below if alive(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left
+    assert list(tmp_path.glob("autograder-*")), "its folder is still there"
+    in_folder = {"TMPDIR": str(tmp_path)}
+    subprocess.run(
+        [sys.executable, "-c", "from autograder.runner.warm import sweep; sweep()"],
+        cwd=ROOM, env=dict(os.environ) | in_folder, check=True, timeout=60,
+    )  # fmt: skip
+    assert not list(tmp_path.glob("autograder-*")), "until the next one removes it"
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").split(") ")[1][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_sweeping_leaves_what_is_in_use(warm: WarmProcess) -> None:
+    sweep()
+    with warm.run([Cell("1")], LIMITS, 1) as run:
+        assert run.outcomes[0].status == "ok"
+
+
+# --- limits -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cell", "status"),
+    [
+        ("open('a', 'wb').write(bytes(40 << 20))", "disk"),
+        ("for n in range(10**4): open(f'{n}', 'w').close()", "disk"),
+        ("import os\nheld = [os.dup(1) for n in range(10**4)]", "files"),
+        ("import os\nfor n in range(10**3): os.fork() or __import__('time').sleep(9)", "processes"),
+        (
+            "import threading, time\nfor n in range(10**3):\n"
+            "    threading.Thread(target=time.sleep, args=(3,), daemon=True).start()",
+            "processes",
+        ),
+        ("held = bytearray(10**10)", "memory"),
+    ],
+)
+def test_a_cell_that_hits_a_limit_is_told_which_and_earlier_points_stay(
+    warm: WarmProcess, cell: str, status: str
+) -> None:
+    limits = Limits(cell_seconds=5, memory_mib=256, disk_mib=32, files=500, processes=30)
+    with warm.run([Cell("a = 1"), GRADE, Cell(cell)], limits, 1) as run:
+        assert run.outcomes[2].status == status
+        assert run.checkpoints[1].read("a") == 1
+
+
+def test_graders_wait_for_a_slow_submission_only_as_long_as_all_of_them_may(
+    warm: WarmProcess,
+) -> None:
+    limits = Limits(call_seconds=1.0, grading_seconds=2.0)
+    began = time.monotonic()
+    with warm.run([Cell("import time\ndef f(): time.sleep(60)"), GRADE], limits, 1) as run:
+        for _ in range(10):
+            with pytest.raises((CallFailed, WireError)):
+                run.checkpoints[1].call("f", [], {}, True)
+    assert time.monotonic() - began < 20
+
+
+# --- seccomp ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("machine", sorted(_ARCHITECTURES))
+def test_the_table_of_system_calls_is_that_of_libseccomp(machine: str) -> None:
+    name = ctypes.util.find_library("seccomp")
+    if name is None:
+        pytest.skip("libseccomp is not installed")
+    library = ctypes.CDLL(name)
+    resolve = library.seccomp_syscall_resolve_name_arch
+    resolve.argtypes = [ctypes.c_uint32, ctypes.c_char_p]
+    numbers = syscalls.numbers(machine)
+    every = set(syscalls.numbers("x86_64")) | set(syscalls.numbers("aarch64"))
+    theirs = {one: resolve(_ARCHITECTURES[machine], one.encode()) for one in every}
+    assert numbers == {one: number for one, number in theirs.items() if number >= 0}
+    assert len(numbers) > 250
+
+
+@pytest.mark.parametrize("machine", sorted(_ARCHITECTURES))
+@pytest.mark.parametrize("change_metadata", [True, False])
+def test_the_filter_decides_as_the_lists_say(machine: str, change_metadata: bool) -> None:
+    program = seccomp.program(change_metadata=change_metadata, signal_only=77, machine=machine)
+    numbers = syscalls.numbers(machine)
+
+    def answer(call: str, *arguments: int) -> str:
+        return decide(program, machine, numbers[call], *arguments)
+
+    for call in set(seccomp.ALLOWED) & set(numbers):
+        assert answer(call) == "allow", call
+    for call in set(seccomp.REFUSED) & set(numbers):
+        assert answer(call) == "errno 1", call
+    for call in set(seccomp.CHANGES_METADATA) & set(numbers):
+        assert answer(call) == ("allow" if change_metadata else "errno 1"), call
+    assert answer("clone3") == answer("openat2") == "errno 38"
+    assert answer("clone", 17) == "allow"
+    for flag in (0x10000000, 0x20000000, 0x40000000, 0x20000, 0x2000000, 0x8000):
+        assert answer("clone", 17 | flag) == "errno 1"
+    assert answer("socketpair", 1, 1) == answer("socketpair", 1, 1 | 0o2000000) == "allow"
+    assert answer("socketpair", 1, 2) == answer("socketpair", 2, 1) == "errno 1"
+    assert (answer("kill", 77), answer("kill", 78)) == ("allow", "errno 1")
+    assert (answer("prlimit64", 0), answer("prlimit64", 5)) == ("allow", "errno 1")
+    assert (answer("ioctl", 0, 0x5401), answer("ioctl", 0, 0x5412)) == ("allow", "errno 1")
+    assert (answer("fcntl", 0, 3), answer("fcntl", 0, 8)) == ("allow", "errno 1")
+    assert (answer("openat", 0, 0, 0o1001), answer("openat", 0, 0, 0o1000)) == ("allow", "errno 1")
+    assert decide(program, machine, 5000) == "errno 38"
+
+
+def test_calls_of_another_architecture_end_the_process() -> None:
+    program = seccomp.program(change_metadata=True, machine="x86_64")
+    assert decide(program, "aarch64", 0) == "kill"
+    assert decide(program, "x86_64", 0x40000000 | 39) == "kill"
+
+
+def decide(program: list[seccomp.Instruction], machine: str, number: int, *arguments: int) -> str:
+    """Run a filter as the kernel does (bpf's classic machine, as far as it is used)."""
+    words = {0: number, 4: _ARCHITECTURES[machine]}
+    words |= {16 + 8 * place: value for place, value in enumerate([*arguments, 0, 0, 0][:6])}
+    place = accumulator = 0
+    while True:
+        code, if_true, if_false, operand = program[place]
+        place += 1
+        if code == 0x06:
+            kinds = {0x7FFF0000: "allow", 0x80000000: "kill"}
+            return kinds.get(operand, f"errno {operand & 0xFFFF}")
+        if code == 0x20:
+            accumulator = words[operand]
+        elif code == 0x54:
+            accumulator &= operand
+        else:
+            tests = {0x15: accumulator == operand, 0x35: accumulator >= operand,
+                     0x45: bool(accumulator & operand)}  # fmt: skip
+            place += if_true if tests[code] else if_false
+
+
+# --- control groups ---------------------------------------------------------------------------
+
+
+def test_a_group_caps_memory_and_processes_and_leaves_nothing() -> None:
+    controllers = cgroup.find()
+    if controllers is None:
+        pytest.skip("no control group can be made here")
+    with controllers.group(LIMITS) as group:
+        doors = group.doors()
+        process = subprocess.Popen(["sleep", "60"])
+        try:
+            for door in doors:
+                os.write(door, str(process.pid).encode())
+                os.close(door)
+            assert not group.out_of_memory()
+            group.end()
+            assert process.wait(10) == -9
+        finally:
+            process.kill()
+    assert not [one for parent in controllers.parents.values()
+                for one in parent.glob(f"autograder-{os.getpid()}-*")]  # fmt: skip
+
+
+def test_version_2_is_used_where_it_is_delegated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for the file system: this machine may have no second version to try."""
+    own = tmp_path / "delegated"
+    own.mkdir()
+    (own / "cgroup.controllers").write_text("cpu memory pids")
+    (own / "cgroup.subtree_control").write_text("")
+    (own / "cgroup.procs").write_text("")
+    monkeypatch.setattr(cgroup, "_own_folders", lambda: {"": own})
+    controllers = cgroup.find()
+    assert controllers is not None and controllers.version == 2
+    assert (own / "cgroup.subtree_control").read_text() == "+memory +pids"
+    group = controllers.group(Limits(memory_mib=100, disk_mib=28, processes=9))
+    (folder,) = own.glob("autograder-*-*")
+    assert (folder / "memory.max").read_text() == str(256 << 20)
+    assert (folder / "pids.max").read_text() == "9"
+    assert group.controllers == ["memory", "pids"]
