@@ -158,7 +158,7 @@ def _restrict_files(around: Surroundings, folder: str, raised: list[str]) -> Non
 
 
 def _filter_system_calls(around: Surroundings, private: bool, raised: list[str]) -> None:
-    if walls.SECCOMP in around.without or not seccomp.supported():
+    if walls.SECCOMP in around.without or not seccomp.available():
         return
     kept_in = walls.PID in raised or walls.UID in raised
     if walls.LANDLOCK in raised and landlock.version() >= _LANDLOCK_KEEPS_SIGNALS:
@@ -175,7 +175,7 @@ def _filter(private: bool, signal_only: int | None) -> bytes:
 
 def prepare(outer: Collection[str]) -> None:
     """Assemble in the warm process what every submission needs."""
-    if seccomp.supported():
+    if seccomp.available():
         _filter(walls.ROOT in outer, None)
 
 

@@ -37,6 +37,8 @@ _CAPABILITY_VERSION_3: Final = 0x20080522
 _AT_FDCWD: Final = -100
 _AT_RECURSIVE: Final = 0x8000
 _SECCOMP_SET_MODE_FILTER: Final = 1
+_SECCOMP_GET_ACTION_AVAIL: Final = 2
+_SECCOMP_RET_KILL_PROCESS: Final = 0x80000000
 
 _PIVOT_ROOT: Final = {"x86_64": 155, "aarch64": 41}
 _CAPSET: Final = {"x86_64": 126, "aarch64": 91}
@@ -138,6 +140,16 @@ def close_all_but(kept: set[int]) -> None:
         if first < descriptor:
             system_call(_CLOSE_RANGE, first, descriptor - 1, 0)
         first = descriptor + 1
+
+
+def can_filter_system_calls() -> bool:
+    """Whether the kernel takes seccomp filters that end a process (seccomp(2), Linux 4.14)."""
+    try:
+        action = struct.pack("I", _SECCOMP_RET_KILL_PROCESS)
+        system_call(_SECCOMP[platform.machine()], _SECCOMP_GET_ACTION_AVAIL, 0, action)
+    except (OSError, KeyError):
+        return False
+    return True
 
 
 def filter_system_calls(program: bytes) -> None:

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from autograder.runner import syscalls
+from autograder.runner import linux, syscalls
 
 ALLOWED: Final = """
 read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek close close_range
@@ -100,9 +100,9 @@ _REFUSE: Final[Instruction] = (_RETURN, 0, 0, _ERRNO | errno.EPERM)
 _PASS: Final[Instruction] = (_RETURN, 0, 0, _ALLOW)
 
 
-def supported(machine: str = "") -> bool:
-    """Whether there is a table of system calls for this machine."""
-    return (machine or platform.machine()) in _AUDIT_ARCH
+def available() -> bool:
+    """Whether this machine has a table of system calls here and a kernel that takes filters."""
+    return platform.machine() in _AUDIT_ARCH and linux.can_filter_system_calls()
 
 
 def program(

@@ -2,13 +2,14 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from autograder.runner import linux, seccomp
 
 ROOM: Final = Path(__file__).parents[2]
-_ORDINARY: Final = {"user": 23_456, "bare": 23_457}
+_ORDINARY: Final = {"user": 23_456, "bare": 23_457, "defenceless": 23_458}
 """A user of its own for each mode: the limit of processes counts all that a user has."""
 _NAMESPACE_CALLS: Final = ("unshare", "setns", "mount", "umount2", "pivot_root", "mount_setattr")
 
@@ -28,13 +29,15 @@ def enter(mode: str) -> None:
         os.setresuid(own, own, own)
         os.environ["HOME"] = "/tmp"
     if mode == "bare":
-        refuse_namespaces()
+        refuse(_NAMESPACE_CALLS)
+    if mode == "defenceless":
+        refuse((*_NAMESPACE_CALLS, "landlock_create_ruleset", "seccomp"))
 
 
-def refuse_namespaces() -> None:
-    """Have the kernel refuse namespaces and mounts, as container engines do by default."""
+def refuse(calls: Sequence[str]) -> None:
+    """Have the kernel refuse system calls, as container engines do with those of namespaces."""
     linux.gain_no_privileges()
-    linux.filter_system_calls(seccomp.packed(seccomp.refusing(_NAMESPACE_CALLS)))
+    linux.filter_system_calls(seccomp.packed(seccomp.refusing(calls)))
 
 
 def _make_reachable(folders: list[str]) -> None:

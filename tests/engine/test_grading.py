@@ -241,6 +241,51 @@ def test_a_locked_gradebook_gets_one_clear_error(course: Course) -> None:
     assert course.autograde("one", "waiting").error == ""
 
 
+def test_a_cell_that_hits_a_limit_names_it_in_the_notebook_that_the_student_gets_back(
+    course: Course,
+) -> None:
+    cell = "t = torch.ones(3)\nopen('a', 'wb').write(bytes(300 << 20))"
+    graded(course, "writes-too-much", cell, "double = lambda x: 2 * x")
+    assert course.scores("one")["writes-too-much"] == {"one-tensor": 3, "one-double": 4}
+    path = course.folder("autograded", "one", "writes-too-much") / "one.ipynb"
+    outputs = [out for cell in nbformat.read(path, as_version=4).cells for out in cell.outputs]
+    assert "DiskLimitError" in {output.get("ename") for output in outputs}
+    assert "256 MiB" in "".join(output.get("evalue", "") for output in outputs)
+
+
+def with_settings(course: Course, folder: Path, settings: str) -> Path:
+    root = folder / "course"
+    shutil.copytree(course.root, root, ignore=shutil.ignore_patterns("autograded", "feedback"))
+    with (root / "nbgrader_config.py").open("a") as config:
+        config.write(f"\n{settings}\n")
+    return root
+
+
+def test_an_assignment_can_have_limits_of_its_own(course: Course, tmp_path: Path) -> None:
+    settings = 'c.RunGraders.assignments = {"one": {"memory_mib": 128, "processes": 20}}'
+    limits = Course(with_settings(course, tmp_path, settings)).settings
+    assert (limits.limits("one").memory_mib, limits.limits("one").processes) == (128, 20)
+    assert limits.limits("one").cell_seconds == limits.limits("two").cell_seconds == 2
+    assert limits.limits("two").memory_mib == 1024
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ('c.RunGraders.assignments = {"one": {"memory": 1}}', "there is no limit 'memory'"),
+        ('c.RunGraders.assignments = {"one": {"processes": -1}}', "processes"),
+        ("c.RunGraders.memory_mib = 'much'", "memory_mib"),
+        ("c.RunGraders.cell_seconds = 0", "cell_seconds"),
+    ],
+)
+def test_a_wrong_limit_is_an_error_that_names_it(
+    course: Course, tmp_path: Path, settings: str, told: str
+) -> None:
+    done = autograder(with_settings(course, tmp_path, settings), "grade")
+    assert done.returncode == 1 and told in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_check_finds_nothing_in_a_sound_course(course: Course) -> None:
     assert check(course, "one") == []
 

@@ -77,6 +77,21 @@ def test_without_namespaces_the_minimum_still_stands() -> None:
     assert walls.missing_for_untrusted(raised) == []
 
 
+def test_on_a_defenceless_machine_grade_refuses_unless_told_otherwise(tmp_path: Path) -> None:
+    code = """
+        from autograder.doctor import require_walls
+        from autograder.runner.warm import JailError
+        try:
+            require_walls(allow_unsafe=False)
+        except JailError as error:
+            print(error)
+        print(require_walls(allow_unsafe=True))
+    """
+    refused, unsafe = in_mode("defenceless", code).splitlines()
+    assert "no network" in refused and "no file access" in refused and "--allow-unsafe" in refused
+    assert "no network" in unsafe
+
+
 @pytest.mark.parametrize("without", [{walls.MOUNT, walls.LANDLOCK}, {walls.MOUNT, walls.SECCOMP}])
 def test_without_the_minimum_a_submission_is_not_run(without: set[str]) -> None:
     process = WarmProcess(without=without)
