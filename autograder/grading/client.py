@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from autograder.grading.cells import CodeCell
 from autograder.grading.results import CellResult
+from autograder.runner import wire
 from autograder.runner.limits import Limits
 from autograder.runner.outcome import CellOutcome
 from autograder.runner.wire import Channel, WireClosed, WireError, WireTimeout
@@ -175,5 +176,5 @@ class GradingProcess:
 
 
 def _graded(answer: dict[str, Any]) -> Graded:
-    outcomes = [CellOutcome(**outcome) for outcome in answer["outcomes"]]
+    outcomes = [CellOutcome(**wire.unpack(outcome)) for outcome in answer["outcomes"]]
     return Graded(outcomes, [CellResult.from_dict(result) for result in answer["results"]])

@@ -24,6 +24,7 @@ from autograder.grading.plugin import PROVIDER, RESULT
 from autograder.grading.results import CellResult, CheckResult
 from autograder.grading.submission import Submission
 from autograder.messages import set_language
+from autograder.runner import wire
 from autograder.runner.limits import Limits
 from autograder.runner.warm import WarmProcess, WarmProcessError
 from autograder.runner.wire import Channel, WireClosed
@@ -91,7 +92,8 @@ class GradingLoop:
                 for grade_id in here
                 if grade_id is not None
             ]
-            outcomes = [vars(outcome) for outcome in self._notebook.outcomes]
+            # each in a buffer of its own, since the header of a frame is short
+            outcomes = [wire.pack(vars(outcome)) for outcome in self._notebook.outcomes]
         finally:
             self._notebook.close()
             self._notebook = None

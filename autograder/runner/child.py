@@ -211,10 +211,26 @@ def _serve(namespace: dict[str, Any], channel: Channel, limits: Limits) -> None:
             answer = {"figures": [values.figure_to_wire(f) for f in shell_module.figures]}
         else:
             answer = _call_in_fork(namespace, request, limits)
-        try:
-            channel.send({"id": request["id"]} | answer)
-        except WireError as error:
-            channel.send({"id": request["id"], "error": {"type": "WireError", "text": str(error)}})
+        _send_what_fits(channel, {"id": request["id"]} | answer)
+
+
+def _send_what_fits(channel: Channel, answer: dict[str, Any]) -> None:
+    """Send an answer; values that are too large for the wire become opaque."""
+    try:
+        channel.send(answer)
+    except WireClosed:
+        raise
+    except WireError:
+        small: dict[str, Any] = {"id": answer["id"]} if "id" in answer else {}
+        if "values" in answer:
+            found = answer["values"].items()
+            small["values"] = {name: values.opaque(value) for name, value in found}
+        elif "figures" in answer:
+            small["figures"] = []
+        else:
+            small["value"] = values.opaque(answer.get("value"))
+            small["args"] = [None for _ in answer.get("args", [])]
+        channel.send(small)
 
 
 def _read(namespace: dict[str, Any], names: list[str]) -> dict[str, Any]:
@@ -233,7 +249,7 @@ def _call_in_fork(
         try:
             ours.close()
             limits_module.lower_cpu(limits.call_seconds)
-            Channel(theirs).send(_call(namespace, request))
+            _send_what_fits(Channel(theirs), _call(namespace, request))
         finally:
             os._exit(0)
     theirs.close()

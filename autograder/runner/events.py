@@ -19,7 +19,7 @@ _MIMES: Final = frozenset(
     }
 )
 _MAX_TEXT: Final = 4 * 1024 * 1024
-MAX_OUTPUTS_BYTES: Final = 24 * 1024 * 1024
+MAX_CHARACTERS: Final = 12 * 1024 * 1024
 """Characters of all outputs of a submission that are kept."""
 
 
@@ -35,7 +35,7 @@ def index_of(event: dict[Any, Any], count: int) -> int:
     return index
 
 
-def outcome_of(event: dict[Any, Any], room: int = MAX_OUTPUTS_BYTES) -> CellOutcome:
+def outcome_of(event: dict[Any, Any], room: int = MAX_CHARACTERS) -> CellOutcome:
     """The outcome of a cell; its outputs are valid nbformat.
 
     Args:

@@ -226,6 +226,11 @@ def to_wire(obj: Any, depth: int = 0) -> Any:
     return ["function" if callable(obj) else "opaque", _type_name(kind)]
 
 
+def opaque(wire: Any) -> Any:
+    """What stands for a value in its wire form that is too large to travel."""
+    return ["opaque", wire[0] if isinstance(wire, list) else type(wire).__name__]
+
+
 def _type_name(kind: type) -> str:
     return str(type.__dict__["__qualname__"].__get__(kind))[:_MAX_NAME]
 

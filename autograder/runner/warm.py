@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from autograder.runner import cgroup, outer_walls, walls, wire
-from autograder.runner.events import MAX_OUTPUTS_BYTES, index_of, outcome_of, size_of
+from autograder.runner.events import MAX_CHARACTERS, index_of, outcome_of, size_of
 from autograder.runner.limits import Limits
 from autograder.runner.outcome import CellOutcome, Status
 from autograder.runner.refusals import TEXTS
@@ -134,7 +134,7 @@ class Run:
         deadline = time.monotonic() + limits.submission_seconds
         running: int | None = None
         cell_deadline = deadline
-        room = MAX_OUTPUTS_BYTES
+        room = MAX_CHARACTERS
         try:
             while True:
                 now = time.monotonic()

@@ -253,6 +253,17 @@ def test_a_cell_that_hits_a_limit_names_it_in_the_notebook_that_the_student_gets
     assert "256 MiB" in "".join(output.get("evalue", "") for output in outputs)
 
 
+def test_many_outputs_of_many_cells_are_stored(course: Course) -> None:
+    path = hand_in(course, "talkative", {"one-tensor": "t = torch.ones(3)"})
+    notebook = nbformat.read(path, as_version=4)
+    for number in range(40):
+        cell = new_code_cell("for n in range(500): display(n)", id=f"more-{number}")
+        notebook.cells.append(cell)
+    nbformat.write(notebook, path)
+    summary = course.autograde("one", "talkative")
+    assert (summary.score, summary.error) == (3, "")
+
+
 def with_settings(course: Course, folder: Path, settings: str) -> Path:
     root = folder / "course"
     shutil.copytree(course.root, root, ignore=shutil.ignore_patterns("autograded", "feedback"))
