@@ -15,7 +15,7 @@ import tempfile
 import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
@@ -267,15 +267,29 @@ def _is_ours(place: Path) -> bool:
 def _read_plain_file(path: Path, limit: int) -> bytes | None:
     """The bytes of a file, None for a link, a pipe, a device or a file that is too large."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        file = _open_plain_file(path)
     except OSError:
         return None
-    with open(descriptor, "rb") as file:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size > limit:
+    if file is None:
+        return None
+    with file:
+        if os.fstat(file.fileno()).st_size > limit:
             return None
         data = file.read(limit + 1)
     return data if len(data) <= limit else None
+
+
+def _open_plain_file(path: Path) -> BinaryIO | None:
+    """Open a file without following a link or waiting for a pipe; None for a folder or a device.
+
+    Raises:
+        OSError: it is a link or cannot be opened.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
+    return open(descriptor, "rb")
 
 
 def _is_timestamp(data: bytes) -> bool:
@@ -330,26 +344,25 @@ def parse_submission(data: bytes) -> Any:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        file = _open_plain_file(path)
     except OSError as error:
         raise UnreadableNotebook(
             _("The file is a link or cannot be opened; hand in the notebook itself.")
         ) from error
-    with open(descriptor, "rb") as file:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            raise UnreadableNotebook(_("This is not a file; hand in the notebook itself."))
-        if facts.st_size > MAX_NOTEBOOK_MIB * 1024 * 1024:
-            size = round(facts.st_size / 1024 / 1024)
+    if file is None:
+        raise UnreadableNotebook(_("This is not a file; hand in the notebook itself."))
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_NOTEBOOK_MIB * 1024 * 1024:
             raise UnreadableNotebook(
                 _(
                     "The file has {size} MB, more than the {limit} MB allowed. Clear the outputs "
                     "and hand it in again.",
-                    size=size,
+                    size=round(size / 1024 / 1024),
                     limit=MAX_NOTEBOOK_MIB,
                 )
             )
-        return file.read(MAX_NOTEBOOK_MIB * 1024 * 1024 + 1)
+        return file.read(MAX_NOTEBOOK_MIB * 1024 * 1024)
 
 
 def _parse(data: bytes) -> dict[str, Any]:

@@ -195,7 +195,7 @@ def _longest_in_order(
 
 
 def _place(nb: NotebookNode, order: dict[str, int], name: str) -> int:
-    """Where a cell goes: after the nearest known one before it, or else before the next one."""
+    """Where a cell goes: after the nearest known one before it, or else before all of them."""
     places = {
         order[found]: index
         for index, cell in enumerate(nb.cells)
@@ -205,7 +205,7 @@ def _place(nb: NotebookNode, order: dict[str, int], name: str) -> int:
     if before:
         return places[max(before)] + 1
     # with none left at all, after everything: then all that the student wrote has run
-    return places[min(places)] if places else len(nb.cells)
+    return min(places.values()) if places else len(nb.cells)
 
 
 def _taken_out(nb: NotebookNode, name: str) -> NotebookNode:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from autograder.grading.cells import CodeCell
 from autograder.grading.client import Graded, GradingProcess
@@ -189,9 +189,14 @@ def _harness() -> Iterator[Harness]:
 
 def main(mode: str, results: Path, names: set[str]) -> None:
     """Run everything that the corpus has for a mode, or only what is named."""
-    enter(mode)
-    linux.adopt_orphans()  # whatever escapes its jail becomes visible below this process
-    with results.open("w", encoding="utf-8") as file, _harness() as harness:
+    with results.open("w", encoding="utf-8") as file:
+        enter(mode)  # only now, since the file may lie where the mode's user has no access
+        linux.adopt_orphans()  # whatever escapes its jail becomes visible below this process
+        _write(file, mode, names)
+
+
+def _write(file: IO[str], mode: str, names: set[str]) -> None:
+    with _harness() as harness:
         for run in (_run_attacks, _run_programs):
             for name, record in run(harness, mode, names):
                 file.write(json.dumps([name, record]) + "\n")
