@@ -21,7 +21,7 @@ from nbgrader.utils import capture_log
 from sqlalchemy.exc import SAWarning
 from traitlets import TraitError
 
-from autograder.bridge.exporter import METADATA
+from autograder.bridge.notebooks import METADATA
 from autograder.bridge.preprocessors import RunGraders
 from autograder.messages import set_language
 from autograder.messages import translate as _

@@ -13,7 +13,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Dict, Enum, Float, Integer, TraitError, Unicode, validate
 
-from autograder.bridge.exporter import METADATA
+from autograder.bridge.notebooks import METADATA
 from autograder.bridge.render import cell_html
 from autograder.grading.cells import code_cells
 from autograder.grading.client import GradingProcess

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from autograder.bridge.exporter import METADATA
+from autograder.bridge.notebooks import METADATA
 from autograder.messages import translate as _
 
 _SCHEMA_VERSION: Final = 3

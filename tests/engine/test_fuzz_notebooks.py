@@ -13,7 +13,7 @@ import nbformat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autograder.bridge.exporter import UnreadableNotebook, parse_submission
+from autograder.bridge.notebooks import UnreadableNotebook, parse_submission
 
 FILES = 200_000
 _PER_EXAMPLE = 400
