@@ -1,5 +1,6 @@
 """A course directory seen through nbgrader: release, autograde, feedback, export, scores."""
 
+import glob
 import hashlib
 import logging
 import os
@@ -21,6 +22,7 @@ from nbgrader.utils import capture_log
 from sqlalchemy.exc import SAWarning
 from traitlets import TraitError
 
+from autograder.bridge.files import open_plain_file
 from autograder.bridge.notebooks import METADATA
 from autograder.bridge.preprocessors import RunGraders
 from autograder.messages import set_language
@@ -28,6 +30,8 @@ from autograder.messages import translate as _
 
 _STAMP: Final = ".autograder"
 _LOCKED_TRIES: Final = 5
+_LARGEST_HASHED: Final = 64 * 1024 * 1024
+"""Larger submitted files are known by their size and time."""
 _RAISED: Final = re.compile(r"^\s*([\w.]+(?:Error|Exception|Entry): .*)$", re.MULTILINE)
 """The last line of a traceback."""
 
@@ -148,6 +152,8 @@ class Course:
 
         Never raises for what a submission is; ``Summary.error`` tells when grading failed.
         """
+        if problem := _name_problem(student):
+            return Summary(assignment, student, error=problem)
         stamp = self._stamp(assignment, student)
         stamp_file = self.folder("autograded", assignment, student) / _STAMP
         if not force and _read(stamp_file) == stamp:
@@ -236,14 +242,14 @@ class Course:
         return Summary(assignment, student, 0.0, most, problem=problem)
 
     def _stamp(self, assignment: str, student: str) -> str:
-        """What a finished grading depended on: the bytes and the time of the submission."""
+        """What a finished grading depended on: the submitted files, as far as they are read."""
         digest = hashlib.sha256()
         folder = self.folder("submitted", assignment, student)
-        for path in sorted(folder.glob("*")):
-            if path.is_file() and not path.is_symlink():
-                digest.update(path.name.encode("utf-8", "replace"))
-                with path.open("rb") as file:
-                    digest.update(hashlib.file_digest(file, "sha256").digest())
+        for place, _folders, names in os.walk(folder):
+            for name in sorted(names):
+                path = Path(place, name)
+                digest.update(os.fsencode(path.relative_to(folder)))
+                digest.update(_fingerprint(path))
         return digest.hexdigest()
 
     def _convert(self, converter: type[Any], assignment: str, student: str) -> None:
@@ -264,6 +270,30 @@ class Course:
             log = result.get("log", "") + result.get("error", "")
             if "database is locked" not in log or attempt == _LOCKED_TRIES - 1:
                 raise CourseError(_explain(log, assignment, student))
+
+
+def _fingerprint(path: Path) -> bytes:
+    """A file's content; only size and time of one that is too large or no plain file."""
+    try:
+        file = open_plain_file(path)
+        if file is not None:
+            with file:
+                if os.fstat(file.fileno()).st_size <= _LARGEST_HASHED:
+                    return hashlib.file_digest(file, "sha256").digest()
+        facts = path.lstat()
+    except OSError as error:  # a link, or not ours to read
+        return str(error.errno).encode()
+    return f"{facts.st_size} {facts.st_mtime_ns}".encode()
+
+
+def _name_problem(student: str) -> str:
+    """Why nbgrader cannot take a folder's name for a student's id, or nothing."""
+    if glob.has_magic(student) or student != student.strip() or not student.isprintable():
+        return (
+            f"the folder name {student!r} has characters that nbgrader takes for a pattern "
+            "or drops: rename the folder"
+        )
+    return ""
 
 
 def _find_scripts() -> None:

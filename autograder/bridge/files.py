@@ -11,8 +11,9 @@ import re
 import stat
 import tempfile
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from nbgrader.converters.base import NbGraderException
 from nbgrader.utils import parse_utc
@@ -144,7 +145,7 @@ def _read_plain_file(path: Path, limit: int) -> bytes | None:
     return data if len(data) <= limit else None
 
 
-def open_plain_file(path: Path) -> BinaryIO | None:
+def open_plain_file(path: Path) -> BufferedReader | None:
     """Open a file without following a link or waiting for a pipe; None for a folder or a device.
 
     Raises:
