@@ -94,3 +94,9 @@ def test_the_corpus_is_large_and_each_entry_has_a_name_of_its_own() -> None:
 def test_the_corpus_runs_as_root_as_a_user_and_without_namespaces() -> None:
     assert {mode for mode, _attack in ATTACKS} == set(model.MODES)
     assert Path(model.CORPUS).is_dir()
+
+
+def test_the_table_in_the_docs_has_a_row_for_every_class() -> None:
+    text = (ROOM / "docs/isolation.md").read_text(encoding="utf-8")
+    for name in (*model.CLASSES, "notebooks"):
+        assert f"\n| {name} |" in text, name
