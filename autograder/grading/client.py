@@ -113,7 +113,7 @@ class GradingProcess:
                 if "check" not in answer:
                     return answer, None
                 check = answer["check"]
-                timeout = check_seconds + _SLACK_SECONDS
+                timeout = check_seconds + limits.grading_seconds + _SLACK_SECONDS
         except (WireClosed, WireTimeout):
             self.stop()
             return None, check

@@ -41,6 +41,11 @@ class RunningNotebook:
                 return _("An earlier cell ended the whole process, so this was not reached.")
         return _("Your notebook's process ended before this.")
 
+    @property
+    def waited(self) -> float:
+        """Seconds that graders have waited for it."""
+        return self._run.patience.spent
+
     def close(self) -> None:
         """End every process of the submission."""
         self._run.close()

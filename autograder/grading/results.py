@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
+from autograder.runner.events import valid_text
+
 CheckStatus = Literal["passed", "failed", "not attempted", "fault"]
 """``fault``: the grader itself failed, which is never the student's mistake."""
 
@@ -23,6 +25,14 @@ class CheckResult:
     """The usual mistake that it looks like, as a slug, or empty."""
     detail: str = ""
     """For the teacher only: what went wrong in the grader or in the student's function."""
+
+    def __post_init__(self) -> None:
+        """Make the texts such that any file and database can hold them.
+
+        A grader may have put what a student wrote into them.
+        """
+        for name in ("title", "message", "hint", "diagnosis", "detail"):
+            object.__setattr__(self, name, valid_text(getattr(self, name)))
 
 
 @dataclass(frozen=True)

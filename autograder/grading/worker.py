@@ -9,7 +9,9 @@ this process ends or hangs.
 import signal
 import socket
 import sys
+import time
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -36,6 +38,20 @@ class GraderTimeout(BaseException):
     """A grader took longer than its limit."""
 
 
+@dataclass(frozen=True)
+class _Clock:
+    """The time of one check, in seconds."""
+
+    seconds: float
+    """What it may take by itself."""
+    began: float
+    waited: float
+    """How long graders had waited for the submission before it began."""
+
+    def left(self, now: float, waited: float) -> float:
+        return self.seconds - (now - self.began) + (waited - self.waited)
+
+
 class GradingLoop:
     """Replaces pytest's loop over the items by one over submissions."""
 
@@ -44,6 +60,7 @@ class GradingLoop:
         self._warm = warm
         self._notebook: RunningNotebook | None = None
         self._seed = 0
+        self._clock = _Clock(0, 0, 0)
         self._by_cell: dict[tuple[str, str], list[pytest.Item]] = {}
 
     def submission(self, item: pytest.Item) -> Submission:
@@ -57,7 +74,7 @@ class GradingLoop:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Serve requests until the client closes the channel."""
-        signal.signal(signal.SIGALRM, _on_alarm)
+        signal.signal(signal.SIGALRM, self._on_alarm)
         for item in session.items:
             bound = checks.binding(item)
             if bound is not None:
@@ -115,6 +132,8 @@ class GradingLoop:
         self._channel.send({"check": checks.check_name(item)})
         if RESULT in item.stash:
             del item.stash[RESULT]
+        assert self._notebook is not None
+        self._clock = _Clock(seconds, time.monotonic(), self._notebook.waited)
         signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
             runtestprotocol(item, nextitem=None, log=False)
@@ -125,6 +144,14 @@ class GradingLoop:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
         return item.stash[RESULT]
+
+    def _on_alarm(self, number: int, frame: FrameType | None) -> None:
+        """End a check whose own time is over; time that it waited for the submission is not its."""
+        waited = 0.0 if self._notebook is None else self._notebook.waited
+        left = self._clock.left(time.monotonic(), waited)
+        if left <= 0:
+            raise GraderTimeout("the grader took longer than its limit")
+        signal.setitimer(signal.ITIMER_REAL, left)
 
 
 def _fault(item: pytest.Item, detail: str) -> CheckResult:
@@ -138,10 +165,6 @@ def _fault(item: pytest.Item, detail: str) -> CheckResult:
         message=checks.fault_message(),
         detail=f"{item.nodeid}: {detail}",
     )
-
-
-def _on_alarm(number: int, frame: FrameType | None) -> None:
-    raise GraderTimeout("the grader took longer than its limit")
 
 
 def main(descriptor: int, course: Path, graders: Path) -> int:

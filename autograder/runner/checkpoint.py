@@ -1,13 +1,14 @@
 """The trusted side's view of one grade cell: the namespace as it was there, as data."""
 
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from autograder.runner import values
+from autograder.runner.events import valid_text
 from autograder.runner.limits import Limits
+from autograder.runner.patience import Patience
 from autograder.runner.wire import Channel, WireError
 
 GRACE_SECONDS: Final = 1.5
@@ -30,25 +31,6 @@ class Call:
 
     value: values.Value
     args: tuple[values.Value, ...]
-
-
-class Patience:
-    """The time that a submission may keep its graders waiting, over all its checkpoints."""
-
-    def __init__(self, seconds: float) -> None:
-        self.left = seconds
-
-    def receive(self, channel: Channel, timeout: float) -> Any:
-        """Receive a document within ``timeout`` seconds and the time that is left.
-
-        Raises:
-            WireError: it did not come, or not in the wire's form.
-        """
-        began = time.monotonic()
-        try:
-            return channel.receive(min(timeout, self.left))
-        finally:
-            self.left = max(0.0, self.left - (time.monotonic() - began))
 
 
 class Checkpoint:
@@ -117,8 +99,7 @@ class Checkpoint:
 
     def _ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
         request_id = secrets.token_hex(8)
-        self._channel.send(request | {"id": request_id})
-        answer = self._patience.receive(self._channel, timeout)
+        answer = self._patience.ask(self._channel, request | {"id": request_id}, timeout)
         if not isinstance(answer, dict) or answer.get("id") != request_id:
             raise WireError("a reply to another request")
         return answer
@@ -133,7 +114,7 @@ def _call_failed(error: Any) -> CallFailed:
         raise WireError("a malformed reply")
     line = error.get("line")
     return CallFailed(
-        str(error.get("type", "Exception"))[:100],
-        line if isinstance(line, int) else None,
-        str(error.get("text", ""))[:2000],
+        valid_text(error.get("type"), 100) or "Exception",
+        line if type(line) is int and 0 < line < 10**6 else None,
+        valid_text(error.get("text"), 2000),
     )

@@ -48,7 +48,6 @@ def outcome_of(event: dict[Any, Any], room: int = MAX_CHARACTERS) -> CellOutcome
     """
     status = event.get("status")
     outputs = event.get("outputs", [])
-    count = event.get("execution_count")
     if not isinstance(status, str) or status not in STATUSES or not isinstance(outputs, list):
         raise WireError("a malformed outcome")
     clean = [output for output in map(_clean_output, outputs[:1000]) if output is not None]
@@ -57,7 +56,7 @@ def outcome_of(event: dict[Any, Any], room: int = MAX_CHARACTERS) -> CellOutcome
     return CellOutcome(
         status=status,  # type: ignore[arg-type]  # one of STATUSES, see above
         outputs=kept,
-        execution_count=count if type(count) is int and 0 <= count < 10**6 else None,
+        execution_count=_count(event.get("execution_count")),
         truncated=event.get("truncated") is True or len(kept) < len(clean),
     )
 
@@ -75,28 +74,34 @@ def _clean_output(output: Any) -> dict[str, Any] | None:
     kind = output.get("output_type")
     if kind == "stream":
         name = "stderr" if output.get("name") == "stderr" else "stdout"
-        return {"output_type": kind, "name": name, "text": _clean(output.get("text"))}
+        return {"output_type": kind, "name": name, "text": valid_text(output.get("text"))}
     if kind == "error":
         lines = output.get("traceback")
-        trace = [_clean(line) for line in lines[:400]] if isinstance(lines, list) else []
-        names = {key: _clean(output.get(key)) for key in ("ename", "evalue")}
+        trace = [valid_text(line) for line in lines[:400]] if isinstance(lines, list) else []
+        names = {key: valid_text(output.get(key)) for key in ("ename", "evalue")}
         return {"output_type": kind, "traceback": trace} | names
     if kind in ("display_data", "execute_result") and isinstance(output.get("data"), dict):
         data = {m: _clean_data(c) for m, c in output["data"].items() if m in _MIMES}
         clean: dict[str, Any] = {"output_type": kind, "data": data, "metadata": {}}
         if kind == "execute_result":
-            count = output.get("execution_count")
-            clean["execution_count"] = count if type(count) is int else None
+            clean["execution_count"] = _count(output.get("execution_count"))
         return clean
     return None
 
 
-def _clean(text: Any) -> str:
-    """Text of bounded length without lone surrogates, which no UTF-8 file can hold."""
+def _count(number: Any) -> int | None:
+    return number if type(number) is int and 0 <= number < 10**6 else None
+
+
+def valid_text(text: Any, most: int = _MAX_TEXT) -> str:
+    """Text of bounded length without lone surrogates, which no UTF-8 file can hold.
+
+    What is no text is empty.
+    """
     if not isinstance(text, str):
         return ""
-    return text[:_MAX_TEXT].encode("utf-8", "replace").decode("utf-8")
+    return text[:most].encode("utf-8", "replace").decode("utf-8")
 
 
 def _clean_data(content: Any) -> Any:
-    return _clean(content) if isinstance(content, str) else _clean(str(content))
+    return valid_text(content) if isinstance(content, str) else valid_text(str(content))

@@ -35,6 +35,8 @@ class Surroundings:
     """Walls not to build, for tests and benchmarks."""
     first_id: int | None = None
     """The first of the ids that submissions may get; None where they keep that of the user."""
+    by_root: bool = False
+    """Whether that user is the machine's root."""
 
 
 _serial = itertools.count()
@@ -70,37 +72,55 @@ def _reachable_for_all(path: str) -> bool:
     return all(os.stat(one).st_mode & 0o001 for one in above if os.path.isdir(one))
 
 
-def raise_walls(
-    around: Surroundings, limits: Limits, folder: str, own_id: int | None, doors: Sequence[int]
-) -> list[str]:
+@dataclass(frozen=True)
+class Place:
+    """What one submission is given."""
+
+    limits: Limits
+    folder: str
+    """Its private folder, used where none can be mounted."""
+    own_id: int | None
+    """The user and group that it becomes, if any."""
+    doors: Sequence[int]
+    """Descriptors of the control groups to enter, which are closed."""
+    caps: Sequence[str]
+    """The walls that those groups are."""
+
+
+def raise_walls(around: Surroundings, place: Place) -> list[str]:
     """Put every wall around the calling process that the system has; their names.
 
     Args:
         around: what stands already.
-        limits: the submission's limits.
-        folder: its private folder, used where none can be mounted.
-        own_id: the user and group that it becomes, if any.
-        doors: descriptors of the control groups to enter, which are closed.
+        place: what the submission is given.
 
     Raises:
         OSError: a wall that should stand here cannot be raised.
     """
     raised = [walls.SUBPROCESS, *sorted(around.outer)]
-    for door in doors:
+    own_id, folder = place.own_id, place.folder
+    for door in place.doors:
         os.write(door, b"0")
         os.close(door)
-    private = _mount_folder(around, limits, own_id, raised)
+    raised += place.caps
+    private = _mount_folder(around, place.limits, own_id, raised)
+    if own_id is not None and not private:
+        os.chown(folder, own_id, own_id)
     os.chdir(NOTEBOOK if private else folder)
     if walls.RLIMITS not in around.without:
         tasks = _tasks_of_others(around.outer, own_id)
-        limits_module.apply(limits, around.data_bytes, tasks)
+        limits_module.apply(place.limits, around.data_bytes, tasks)
         raised.append(walls.RLIMITS)
+    if walls.CAPABILITIES not in around.without:
+        linux.bound_capabilities()
     _become(own_id, raised)
+    if own_id is not None or not around.by_root:
+        raised.append(walls.NOT_ROOT)
     if walls.CAPABILITIES not in around.without:
         linux.drop_capabilities()
         linux.gain_no_privileges()
         raised += [walls.CAPABILITIES, walls.PRIVILEGES]
-    _restrict_files(around, PRIVATE if private else folder, raised)
+    _restrict_files(around, PRIVATE if private else folder, private, raised)
     _filter_system_calls(around, private, raised)
     return raised
 
@@ -151,9 +171,10 @@ def _become(own_id: int | None, raised: list[str]) -> None:
     raised.append(walls.UID)
 
 
-def _restrict_files(around: Surroundings, folder: str, raised: list[str]) -> None:
+def _restrict_files(around: Surroundings, folder: str, private: bool, raised: list[str]) -> None:
     if walls.LANDLOCK not in around.without and landlock.version():
-        landlock.restrict(read=around.readable, write=[folder])
+        # Where the folder is only measured, nothing must move behind the back of who measures.
+        landlock.restrict(read=around.readable, write=[folder], move=private)
         raised.append(walls.LANDLOCK)
 
 
@@ -163,26 +184,30 @@ def _filter_system_calls(around: Surroundings, private: bool, raised: list[str])
     kept_in = walls.PID in raised or walls.UID in raised
     if walls.LANDLOCK in raised and landlock.version() >= _LANDLOCK_KEEPS_SIGNALS:
         kept_in = True
-    linux.filter_system_calls(_filter(private, None if kept_in else os.getpid()))
+    share_memory = walls.MEMORY in raised
+    linux.filter_system_calls(_filter(private, share_memory, None if kept_in else os.getpid()))
     raised.append(walls.SECCOMP)
 
 
 @functools.cache
-def _filter(private: bool, signal_only: int | None) -> bytes:
-    program = seccomp.program(change_metadata=private, signal_only=signal_only)
+def _filter(private: bool, share_memory: bool, signal_only: int | None) -> bytes:
+    program = seccomp.program(
+        change_metadata=private, share_memory=share_memory, signal_only=signal_only
+    )
     return seccomp.packed(program)
 
 
 def prepare(outer: Collection[str]) -> None:
     """Assemble in the warm process what every submission needs."""
     if seccomp.available():
-        _filter(walls.ROOT in outer, None)
+        for share_memory in (True, False):
+            _filter(walls.ROOT in outer, share_memory, None)
 
 
 def readable_paths(
     outer: Collection[str], interpreter: Sequence[str], packages: Sequence[str], engine: str
 ) -> list[str]:
     """What a submission may read: interpreter, packages, system libraries, this room."""
-    devices = ["/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"]
+    devices = ["/dev/full", "/dev/random", "/dev/urandom"]
     home = [HOME] if walls.ROOT in outer else []
     return [*interpreter, *packages, engine, *SYSTEM, *devices, *home]

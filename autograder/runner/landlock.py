@@ -40,12 +40,13 @@ def version() -> int:
         return 0
 
 
-def restrict(read: Sequence[str], write: Sequence[str]) -> None:
+def restrict(read: Sequence[str], write: Sequence[str], move: bool) -> None:
     """Leave the calling process, and all that it forks, only these files.
 
     Args:
         read: files and folders to read and to load libraries from; missing ones are skipped.
         write: folders to read and write.
+        move: whether a file may be moved or linked from one folder to another (``EXDEV``).
 
     From ABI 4 on no TCP port can be bound or reached, and from ABI 6 on no signal and no
     abstract Unix socket outside the restricted processes.
@@ -60,13 +61,14 @@ def restrict(read: Sequence[str], write: Sequence[str]) -> None:
     attributes = struct.pack("=Q", handled)
     attributes += struct.pack("=Q", _NETWORK) if abi >= 4 else b""
     attributes += struct.pack("=Q", _SCOPES) if abi >= 6 else b""
+    denied = _EXECUTE | _IOCTL_DEVICE | _MAKE_DEVICE | (0 if move else _REFER)
     ruleset = linux.system_call(_CREATE_RULESET, attributes, len(attributes), 0)
     try:
         for path in read:
             with contextlib.suppress(FileNotFoundError):
                 _allow(ruleset, path, _READ_FILE | _READ_DIR | _EXECUTE)
         for path in write:
-            _allow(ruleset, path, handled & ~(_EXECUTE | _IOCTL_DEVICE | _MAKE_DEVICE))
+            _allow(ruleset, path, handled & ~denied)
         _allow(ruleset, os.devnull, _READ_FILE | _WRITE_FILE)
         linux.gain_no_privileges()
         linux.system_call(_RESTRICT_SELF, ruleset, 0)

@@ -51,9 +51,9 @@ _MOUNT_SETATTR: Final = 442
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def die_with_parent() -> None:
-    """Be killed when the thread that made this process ends (prctl(2), PR_SET_PDEATHSIG)."""
-    _prctl("PR_SET_PDEATHSIG", _PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent(by: signal.Signals = signal.SIGKILL) -> None:
+    """Get a signal when the thread that made this process ends (prctl(2), PR_SET_PDEATHSIG)."""
+    _prctl("PR_SET_PDEATHSIG", _PR_SET_PDEATHSIG, by)
 
 
 def adopt_orphans() -> None:
@@ -66,18 +66,22 @@ def gain_no_privileges() -> None:
     _prctl("PR_SET_NO_NEW_PRIVS", _PR_SET_NO_NEW_PRIVS, 1)
 
 
-def drop_capabilities() -> None:
-    """Give up every capability, for good (capabilities(7)).
+def bound_capabilities() -> None:
+    """Let no program that is started later gain a capability (capabilities(7), bounding set).
 
-    The bounding set can only be emptied by a process that may (CAP_SETPCAP); without it, and
-    with no_new_privs, there is nothing to regain them from either.
-
-    Raises:
-        OSError: the kernel refuses.
+    Only a process that has CAP_SETPCAP may; without it, no_new_privs has the same effect.
     """
     for capability in range(_LAST_CAPABILITY + 1):
         if _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) < 0:
             break  # EINVAL: past the last one; EPERM: it may not, see above
+
+
+def drop_capabilities() -> None:
+    """Give up every capability that this process has (capabilities(7)).
+
+    Raises:
+        OSError: the kernel refuses.
+    """
     _prctl("PR_CAP_AMBIENT", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
     system_call(_CAPSET[platform.machine()], header, bytes(24))

@@ -4,7 +4,8 @@ Run as a program before anything else is imported. It builds what the system all
 executes the warm process anew, so that nothing of this process's memory, arguments or
 environment is left in it. Three processes take part:
 
-- the first stays outside; it writes the id maps, which only a process outside may, and waits;
+- the first stays outside; it writes the id maps, which only a process outside may, and waits.
+  When the grading process ends without a word, it ends whatever is left below itself;
 - the second enters the namespaces and builds the root; it waits for
 - the third, the first one of the new pid namespace, which becomes the warm process.
 
@@ -21,9 +22,10 @@ import signal
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
+from types import FrameType
 from typing import Final, NoReturn
 
-from autograder.runner import linux, walls
+from autograder.runner import linux, processes, walls
 
 WARM_MODULE: Final = "autograder.runner.zygote"
 PRIVATE: Final = "/tmp"
@@ -35,7 +37,8 @@ _IDS: Final = 20_000
 """How many user ids the warm process gets, to give each submission its own."""
 _HIGHEST_FIRST_ID: Final = 0x70000000
 """Above the ranges that distributions give out to people and containers."""
-_DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_DEVICES: Final = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
+"""Not ``/dev/zero``: to map it is to have anonymous memory that nobody counts."""
 SYSTEM: Final = (
     "/lib",
     "/lib32",
@@ -73,6 +76,8 @@ class Plan:
     """A folder of the warm process's own."""
     control: int
     """The descriptor of the control socket."""
+    by_root: bool = False
+    """Whether the machine's root grades."""
     without: Collection[str] = ()
     """Walls not to build, for tests and benchmarks."""
     warm: bool = True
@@ -85,33 +90,56 @@ class Plan:
 
 def main(arguments: Sequence[str]) -> NoReturn:
     """Build the outer walls and start the warm process; end as it ends."""
-    linux.die_with_parent()
+    linux.adopt_orphans()
+    signal.signal(signal.SIGTERM, _end_all)
+    linux.die_with_parent(signal.SIGTERM)
     plan = Plan(**json.loads(arguments[0]))
-    processes = os.open("/proc", os.O_PATH | os.O_DIRECTORY)  # to read its own statm later
-    if walls.MOUNT in plan.without:
-        _become_warm(plan, processes, [], plan.home)
+    proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY)  # to read its own statm later
+    pid = None if walls.MOUNT in plan.without else _start_inside(plan, proc)
+    if pid is None:
+        pid = os.fork()
+        if pid == 0:
+            _begin_child()
+            _become_warm(plan, proc, [], plan.home)
+    os.close(plan.control)
+    _, status = os.waitpid(pid, 0)
+    processes.end_all_below()
+    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
+def _end_all(number: int, frame: FrameType | None) -> None:
+    """The grading process has ended: so does everything that it started."""
+    processes.end_all_below()
+    os._exit(128 + number)
+
+
+def _begin_child() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    linux.die_with_parent()
+
+
+def _start_inside(plan: Plan, proc: int) -> int | None:
+    """Start the second process; None on a system with user namespaces that give nothing."""
     ask, answer = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(ask[0])
         os.close(answer[1])
-        linux.die_with_parent()
-        _enter(plan, processes, ask[1], answer[0])
+        _begin_child()
+        _enter(plan, proc, ask[1], answer[0])
     os.close(ask[1])
     os.close(answer[0])
     if os.read(ask[0], 1):
         try:
             _map_ids(pid, readable_for_all([*plan.interpreter, *plan.packages]))
-        except OSError:  # a system that gives user namespaces, but nothing in them
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            _become_warm(plan, processes, [], plan.home)
+        except OSError:
+            processes.end(pid)
+            return None
         os.write(answer[1], b"m")
-    os.close(plan.control)
-    os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 0xFF)
+    return pid
 
 
-def _enter(plan: Plan, processes: int, ask: int, answer: int) -> NoReturn:
+def _enter(plan: Plan, proc: int, ask: int, answer: int) -> NoReturn:
     """In the second process: enter the namespaces, build the root, start the third."""
     raised: list[str] = []
     if os.geteuid() == 0 and _unshare(linux.CLONE_NEWNS, walls.MOUNT, raised):
@@ -137,7 +165,7 @@ def _enter(plan: Plan, processes: int, ask: int, answer: int) -> NoReturn:
     pid = os.fork()
     if pid == 0:
         linux.die_with_parent()
-        _become_warm(plan, processes, raised, HOME if walls.ROOT in raised else plan.home)
+        _become_warm(plan, proc, raised, HOME if walls.ROOT in raised else plan.home)
     os.close(plan.control)
     os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 0xFF)
 
@@ -183,6 +211,12 @@ def first_free_id(uid_map: str) -> int:
     ranges = [[int(number) for number in line.split()] for line in uid_map.splitlines()]
     first, _outside, count = max(ranges, key=lambda one: one[2])
     return min(first + count - 2 * _IDS, _HIGHEST_FIRST_ID)
+
+
+def root_is_root(uid_map: str) -> bool:
+    """Whether the root of a process's user namespace is that of the namespace above."""
+    ranges = [[int(number) for number in line.split()] for line in uid_map.splitlines()]
+    return any(inside == outside == 0 for inside, outside, _count in ranges)
 
 
 def _take_first_id() -> None:
@@ -256,27 +290,30 @@ def _bind(source: str, target: str, flags: int) -> None:
     linux.restrict_mount(target, flags)
 
 
-def _become_warm(plan: Plan, processes: int, raised: Sequence[str], home: str) -> NoReturn:
+def _become_warm(plan: Plan, proc: int, raised: Sequence[str], home: str) -> NoReturn:
     """Execute the warm process, with nothing of this one but three descriptors' meaning."""
     inside = walls.ROOT in raised
     engine = _ENGINE if inside else plan.engine
     packages = [f"{_PACKAGES}/{number}" for number in range(len(plan.packages))]
     job = {
         "control": plan.control,
-        "processes": processes,
+        "proc": proc,
         "raised": list(raised),
         "packages": packages if inside else list(plan.packages),
         "interpreter": list(plan.interpreter),
         "without": list(plan.without),
+        "by_root": plan.by_root,
         "home": home,
         "warm": plan.warm,
     }
-    for descriptor in (plan.control, processes):
+    for descriptor in (plan.control, proc):
         os.set_inheritable(descriptor, True)
-    linux.close_all_but({plan.control, processes})
+    linux.close_all_but({plan.control, proc})
     os.chdir(home)
     environment = dict(os.environ) | {
         "HOME": home,
+        "TMPDIR": home,
+        "TORCHINDUCTOR_CACHE_DIR": os.path.join(home, "inductor"),
         "MPLCONFIGDIR": os.path.join(home, "matplotlib"),
         "IPYTHONDIR": os.path.join(home, "ipython"),
     }

@@ -27,6 +27,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from autograder.runner.events import valid_text
 from autograder.runner.wire import WireError
 
 MAX_DEPTH: Final = 24
@@ -406,10 +407,10 @@ def _list(items: Any, most: int = MAX_ITEMS) -> list[Any]:
 
 
 def _text(text: Any, most: int) -> str:
-    """A text, clipped."""
+    """A text, clipped, that any file can hold."""
     if not isinstance(text, str):
         raise WireError("not a text")
-    return text[:most]
+    return valid_text(text, most)
 
 
 def _bool(flag: Any) -> bool:

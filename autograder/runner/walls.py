@@ -15,6 +15,7 @@ CGROUP: Final = "cgroup namespace"
 ROOT: Final = "read-only root"
 FOLDER: Final = "capped folder"
 UID: Final = "own uid"
+NOT_ROOT: Final = "not root"
 CAPABILITIES: Final = "no capabilities"
 PRIVILEGES: Final = "no new privileges"
 LANDLOCK: Final = "Landlock"
@@ -66,6 +67,11 @@ WALLS: Final[Mapping[str, Wall]] = {
         "run as root; where namespaces are missing, the interpreter must be readable for all",
         "namespaces, Landlock",
     ),
+    NOT_ROOT: Wall(
+        "the machine from what root may without any power, such as processes without number",
+        "make the interpreter and the packages readable for all users (also the folders that they "
+        "are in), or grade as an ordinary user",
+    ),
     CAPABILITIES: Wall(
         "the machine from the powers of root", "report it: this should stand everywhere"
     ),
@@ -90,13 +96,12 @@ WALLS: Final[Mapping[str, Wall]] = {
 def missing_for_untrusted(raised: Collection[str]) -> list[str]:
     """What is missing of the minimum for submissions of people one does not trust.
 
-    The minimum is: a process apart, no network, and no file but its own.
+    The minimum is: a process apart that is not root's, no network, and no file but its own.
     """
     lacking = []
     if not {NET, SECCOMP} & set(raised):
         lacking.append(f"no network ({NET} or {SECCOMP})")
     if not {ROOT, LANDLOCK} & set(raised):
         lacking.append(f"no file access beyond its own ({ROOT} or {LANDLOCK})")
-    if SUBPROCESS not in raised:
-        lacking.append(SUBPROCESS)
+    lacking += [one for one in (SUBPROCESS, NOT_ROOT) if one not in raised]
     return lacking

@@ -22,6 +22,8 @@ from autograder.runner import cgroup, outer_walls, walls, wire
 from autograder.runner.events import MAX_CHARACTERS, index_of, outcome_of, size_of
 from autograder.runner.limits import Limits
 from autograder.runner.outcome import CellOutcome, Status
+from autograder.runner.patience import Patience
+from autograder.runner.processes import descendants
 from autograder.runner.refusals import TEXTS
 from autograder.runner.usage import LimitReached, Usage
 from autograder.runner.wire import Channel, WireError, WireTimeout
@@ -35,6 +37,7 @@ _GRACE_SECONDS: Final = 1.5
 _STOP_SECONDS: Final = 5.0
 _HOME_PREFIX: Final = "autograder-"
 _PACKAGE_FOLDERS: Final = ("site-packages", "dist-packages")
+_STOPS: Final = (signal.SIGTERM, signal.SIGKILL)
 _CAPS: Final = {"memory": walls.MEMORY, "pids": walls.PIDS}
 _ENGLISH: Final = {
     "program": "no other program can be started while grading",
@@ -73,7 +76,14 @@ class Run:
     """A submission that has run: its cells' outcomes and its checkpoints. Close it after use."""
 
     def __init__(
-        self, warm: WarmProcess, pid: int, folder: str, group: cgroup.Group | None, count: int
+        self,
+        warm: WarmProcess,
+        pid: int,
+        *,
+        folder: str,
+        group: cgroup.Group | None,
+        count: int,
+        patience: Patience,
     ) -> None:
         self._warm = warm
         self._pid = pid
@@ -83,8 +93,11 @@ class Run:
         self.outcomes = [CellOutcome() for _ in range(count)]
         self.checkpoints: dict[int, Checkpoint] = {}
         """The checkpoint of each grade cell that was reached, by the cell's index."""
+        self.patience = patience
+        """How long graders have waited for it, and may."""
         self.out_of_time = False
         """Whether the submission as a whole ran out of time."""
+        self._closed = False
         self.walls: list[str] = []
         """The walls around it: names of ``autograder.runner.walls``."""
 
@@ -100,7 +113,10 @@ class Run:
         self.close()
 
     def close(self) -> None:
-        """End every process of the submission and remove its folder."""
+        """End every process of the submission and remove its folder; once is enough."""
+        if self._closed:
+            return
+        self._closed = True
         for checkpoint in self.checkpoints.values():
             checkpoint.close()
         if self._group is not None:
@@ -123,13 +139,12 @@ class Run:
             raise WarmProcessError(f"a submission's process ended at its start: {error}") from error
         if "broken" in told:
             raise WarmProcessError(str(told["broken"]))
-        capped = [] if self._group is None else self._group.controllers
-        self.walls = [*told["walls"], *(_CAPS[one] for one in capped)]
+        self.walls = list(told["walls"])
         lacking = walls.missing_for_untrusted(self.walls)
         if lacking and not allow_unsafe:
             raise JailError.of(lacking)
 
-    def follow(self, channel: Channel, limits: Limits) -> None:
+    def follow(self, channel: Channel, limits: Limits, usage: Usage) -> None:
         """Collect the outcomes of the cells until they have ended or their time is over."""
         deadline = time.monotonic() + limits.submission_seconds
         running: int | None = None
@@ -152,16 +167,16 @@ class Run:
         except WireError as error:
             self.out_of_time = isinstance(error, WireTimeout) and time.monotonic() >= deadline
             if running is not None:
-                self.outcomes[running].status = self._status_after(error)
+                self.outcomes[running].status = self._status_after(error, usage)
             self._warm.stop_cells(self._pid)
 
-    def _status_after(self, error: WireError) -> Status:
+    def _status_after(self, error: WireError, usage: Usage) -> Status:
         """How the cell ended that was running when its process stopped to answer."""
         if isinstance(error, LimitReached):
-            return error.limit
+            return "disk"
         if isinstance(error, WireTimeout):
             return "timeout"
-        if self._group is not None and self._group.out_of_memory():
+        if usage.out_of_memory or (self._group is not None and self._group.out_of_memory()):
             return "memory"
         return "died"
 
@@ -238,6 +253,8 @@ class WarmProcess:
             engine=str(engine),
             home=self._home,
             control=control,
+            by_root=os.geteuid() == 0
+            and outer_walls.root_is_root(Path("/proc/self/uid_map").read_text(encoding="ascii")),
             without=self._without,
             warm=self._warm,
         )
@@ -265,12 +282,14 @@ class WarmProcess:
             WarmProcessError: the warm process itself failed.
         """
         self.start()
+        assert self._process is not None
+        others = descendants(self._process.pid)
         grades = [index for index, cell in enumerate(cells) if cell.grade]
         run, ours = self._fork(1 + len(grades), limits, len(cells))
         channel = Channel(ours[0])
         try:
             run.enter(channel, allow_unsafe)
-            usage = Usage(run.walls, self.pid, run.folder, limits)
+            usage = Usage(run.walls, self._process.pid, others, run.folder, limits)
             channel.on_wait = usage.check
             job = {
                 "seed": seed,
@@ -279,20 +298,21 @@ class WarmProcess:
             }
             with contextlib.suppress(WireError):  # then `follow` finds it ended as well
                 channel.send(job)
-            run.follow(channel, limits)
+            run.follow(channel, limits, usage)
+            if any(outcome.status == "disk" for outcome in run.outcomes):
+                usage.forgive()
         except BaseException:
             run.close()
             raise
         finally:
             channel.close()
-        from autograder.runner.checkpoint import Checkpoint, Patience  # needs torch
+        from autograder.runner.checkpoint import Checkpoint  # needs torch
 
-        patience = Patience(limits.grading_seconds)
         for index, end in zip(grades, ours[1:], strict=True):
             if run.outcomes[index].status == "checkpoint":
                 answers = Channel(end)
                 answers.on_wait = usage.check
-                run.checkpoints[index] = Checkpoint(answers, limits, patience)
+                run.checkpoints[index] = Checkpoint(answers, limits, run.patience)
             else:
                 end.close()
         return run
@@ -320,7 +340,13 @@ class WarmProcess:
         group = self._new_group(limits)
         doors = [] if group is None else group.doors()
         theirs = [pair[1].fileno() for pair in pairs]
-        request = {"op": "run", "folder": folder, "limits": limits.to_wire(), "sockets": sockets}
+        request = {
+            "op": "run",
+            "folder": folder,
+            "limits": limits.to_wire(),
+            "sockets": sockets,
+            "caps": [] if group is None else [_CAPS[one] for one in group.controllers],
+        }
         try:
             socket.send_fds(self._control, [wire.pack(request)], [*theirs, *doors])
         except OSError as error:
@@ -333,7 +359,14 @@ class WarmProcess:
         answer = self._answer()
         if "pid" not in answer:
             raise WarmProcessError(str(answer.get("broken")))
-        run = Run(self, int(answer["pid"]), folder, group, count)
+        run = Run(
+            self,
+            int(answer["pid"]),
+            folder=folder,
+            group=group,
+            count=count,
+            patience=Patience(limits.grading_seconds),
+        )
         return run, [pair[0] for pair in pairs]
 
     def _new_group(self, limits: Limits) -> cgroup.Group | None:
@@ -360,10 +393,11 @@ class WarmProcess:
             self._control.close()  # it then ends every submission and itself
             self._control = None
         if self._process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_STOP_SECONDS)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            for number in _STOPS:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(_STOP_SECONDS)
+                    break
+                self._process.send_signal(number)
             self._process.wait()
             self._process = None
         if self._home:

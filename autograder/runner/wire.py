@@ -44,6 +44,8 @@ _LENGTH: Final = struct.Struct(">I")
 _CHUNK: Final = 1 << 20
 _LATE_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.2
+_LOOK_SHARE: Final = 5.0
+"""A look that takes long is followed by a pause of several times as long."""
 _BYTES: Final = "$bytes"
 _TEXT: Final = "$text"
 _DICT: Final = "$dict"
@@ -70,7 +72,8 @@ class Channel:
         self._sock = sock
         sock.setblocking(False)
         self.on_wait: Callable[[], None] | None = None
-        """Called a few times a second while the other process is waited for; may raise."""
+        """Called a few times a second while frames pass or are waited for; may raise."""
+        self._next_look = time.monotonic() + _LOOK_SECONDS
 
     def send(self, document: Any, timeout: float = 30.0) -> None:
         """Send one document.
@@ -87,6 +90,7 @@ class Channel:
 
     def _write(self, view: memoryview, deadline: float) -> None:
         while view:
+            self._look()
             try:
                 view = view[self._sock.send(view) :]
             except BlockingIOError:
@@ -112,6 +116,7 @@ class Channel:
         """Read exactly ``size`` bytes; memory grows with what came, not with what was claimed."""
         data = bytearray()
         while len(data) < size:
+            self._look()
             try:
                 chunk = self._sock.recv(min(_CHUNK, size - len(data)))
             except BlockingIOError:
@@ -134,9 +139,16 @@ class Channel:
         while (left := deadline - time.monotonic()) > 0:
             if poll.poll(min(left, _LOOK_SECONDS) * 1000):
                 return
-            if self.on_wait is not None:
-                self.on_wait()
+            self._look()
         raise WireTimeout("the other process did not answer in time")
+
+    def _look(self) -> None:
+        """Call ``on_wait`` when it is time, also if the peer never lets us wait."""
+        if self.on_wait is not None and time.monotonic() >= self._next_look:
+            began = time.monotonic()
+            self.on_wait()
+            took = time.monotonic() - began
+            self._next_look = began + max(_LOOK_SECONDS, _LOOK_SHARE * took)
 
     def close(self) -> None:
         """Close this end."""

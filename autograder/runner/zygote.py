@@ -16,10 +16,9 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from autograder.runner import inner_walls, linux, walls, wire
+from autograder.runner import inner_walls, linux, processes, walls, wire
 from autograder.runner.limits import Limits
 
 _MAX_FDS: Final = 200
@@ -47,7 +46,7 @@ def main(arguments: Sequence[str]) -> None:
     site.sethelper()  # -S leaves out what site gives to interactive work
     control = socket.socket(fileno=job["control"])
     control.set_inheritable(False)
-    os.set_inheritable(job["processes"], False)
+    os.set_inheritable(job["proc"], False)
     if job["warm"]:
         _warm_up()
     Zygote(control, _surroundings(job), job["warm"]).serve()
@@ -55,7 +54,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _surroundings(job: Mapping[str, Any]) -> inner_walls.Surroundings:
     outer = frozenset(job["raised"])
-    data_bytes, uid_map = _measure(job["processes"])
+    data_bytes, uid_map = _measure(job["proc"])
     readable = inner_walls.readable_paths(outer, job["interpreter"], job["packages"], sys.path[0])
     if walls.ROOT in outer:  # what was written while warming up, such as font lists, stays as it is
         flags = linux.MS_RDONLY | linux.MS_NOSUID | linux.MS_NODEV
@@ -66,24 +65,25 @@ def _surroundings(job: Mapping[str, Any]) -> inner_walls.Surroundings:
         readable=readable,
         data_bytes=data_bytes,
         without=frozenset(job["without"]),
+        by_root=job["by_root"],
         first_id=inner_walls.ids_for_submissions(outer, readable, uid_map),
     )
 
 
-def _measure(processes: int) -> tuple[int, str]:
+def _measure(proc: int) -> tuple[int, str]:
     """Private writable memory of this process and its id map; closes the descriptor.
 
     From proc(5), where no other way is left once the root is changed: ``statm``, ``uid_map``.
     """
 
     def read(name: str) -> str:
-        file = os.open(f"self/{name}", os.O_RDONLY, dir_fd=processes)
+        file = os.open(f"self/{name}", os.O_RDONLY, dir_fd=proc)
         with open(file, encoding="ascii") as lines:
             return lines.read()
 
     data_bytes = int(read("statm").split()[5]) * resource.getpagesize()
     uid_map = read("uid_map")
-    os.close(processes)
+    os.close(proc)
     return data_bytes, uid_map
 
 
@@ -137,7 +137,7 @@ class Zygote:
             if request["op"] == "run":
                 self._run(request, fds)
             elif request["op"] == "stop":
-                _kill(request["pid"])
+                processes.kill(request["pid"])
                 self._tell({"stopped": True})
             else:
                 self._end(request["pid"])
@@ -192,10 +192,11 @@ class Zygote:
             sockets = [socket.socket(fileno=fd) for fd in fds[:count]]
             channel = wire.Channel(sockets[0])
             limits = Limits(**request["limits"])
+            place = inner_walls.Place(
+                limits, request["folder"], own_id, doors=fds[count:], caps=request["caps"]
+            )
             try:
-                raised = inner_walls.raise_walls(
-                    self._around, limits, request["folder"], own_id, fds[count:]
-                )
+                raised = inner_walls.raise_walls(self._around, place)
             except OSError as error:
                 channel.send({"broken": f"a wall could not be raised: {error}"})
                 os._exit(71)
@@ -209,32 +210,25 @@ class Zygote:
 
     def _end(self, pid: int) -> None:
         """End a submission with all its processes."""
-        run = self._running.pop(pid)
+        run = self._running.pop(pid, None)
+        if run is None:  # it was ended before
+            return
         if run.init is not None:
-            _kill(run.init)  # the kernel kills the rest of its namespace
-            for one in (run.pid, run.init):
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(one, 0)
+            processes.kill(run.init)  # the kernel kills the rest of its namespace
+            processes.end(run.pid)  # first, since the namespace ends only when this is gone
+            processes.end(run.init)
             return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
-        _kill(pid)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, 0)
+        processes.end(pid)
         self._end_orphans()
 
     def _end_orphans(self) -> None:
         """Without a pid namespace, what a submission left comes to us, the subreaper."""
-        while left := [one for one in _children() if _group(one) not in self._running]:
+        own = os.getpid()
+        while left := [one for one in processes.children(own) if _group(one) not in self._running]:
             for child_pid in left:
-                _kill(child_pid)
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(child_pid, 0)
-
-
-def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+                processes.end(child_pid)
 
 
 def _group(pid: int) -> int:
@@ -242,8 +236,3 @@ def _group(pid: int) -> int:
         return os.getpgid(pid)
     except ProcessLookupError:
         return 0
-
-
-def _children() -> list[int]:
-    path = Path(f"/proc/self/task/{os.getpid()}/children")
-    return [int(pid) for pid in path.read_text(encoding="ascii").split()]

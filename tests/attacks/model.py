@@ -19,8 +19,9 @@ CLASSES: Final = (
     "time",
     "network",
 )
-MODES: Final = ("root", "user", "bare")
-"""``root`` and ``user``: who grades; ``bare``: a user whom the system refuses every namespace."""
+MODES: Final = ("root", "user", "bare", "container")
+"""``root`` and ``user``: who grades; ``bare``: a user whom the system refuses every namespace;
+``container``: the same for root, without control groups, as container engines do."""
 LIMITS: Final = Limits(
     cell_seconds=2.0,
     submission_seconds=12,

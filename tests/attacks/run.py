@@ -18,7 +18,7 @@ from typing import IO, Any, Final
 from autograder.grading.cells import CodeCell
 from autograder.grading.client import Graded, GradingProcess
 from autograder.runner import cgroup, linux
-from autograder.runner.usage import descendants
+from autograder.runner.processes import descendants
 from tests.attacks import model
 from tests.attacks.modes import enter
 

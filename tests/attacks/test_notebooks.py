@@ -283,6 +283,27 @@ def _surrogates(draft: Draft) -> None:
     draft.cells.append(_plain("1", "claims", metadata=facts))
 
 
+_SURROGATE_ANSWERS = {
+    "one-tensor": "class T: pass\nT.__qualname__ = chr(0xD800)\nt = T()",
+    "one-double": "def double(x):\n    raise type(chr(0xD801), (Exception,), {})(chr(0xDFFF))",
+}
+_FRAMES = """
+import gc, sys
+from autograder.runner import wire
+frames = []
+try:
+    while True:
+        frames.append(sys._getframe(len(frames)))
+except ValueError:
+    index = next(f.f_locals['index'] for f in frames if {'index', 'job'} <= set(f.f_locals))
+for channel in [thing for thing in gc.get_objects() if type(thing) is wire.Channel]:
+    output = {'output_type': 'execute_result', 'data': {'text/plain': chr(0xD800)}, 'metadata': {},
+              'execution_count': -5}
+    for _ in range(2):
+        channel.send({'cell': index, 'status': 'ok', 'execution_count': -5, 'outputs': [output]})
+"""
+
+
 def _control_characters(draft: Draft) -> None:
     every = "".join(map(chr, range(32))) + "\x7f\u2028\ufffe\uffff"
     draft.cells.append(_plain(every, "text", cell_type="markdown"))
@@ -447,6 +468,10 @@ ATTACKS = [
            says="más de 64 niveles"),
     Attack("numbers", "numbers that are none or have no end", _strange_numbers),
     Attack("surrogates", "text that fits in no file", _surrogates, page=True),
+    Attack("surrogates-in-answers", "results that fit in no file",
+           lambda draft: draft.answer(_SURROGATE_ANSWERS), 0, page=True),
+    Attack("outcome-that-is-no-nbformat", "an outcome that fits in no notebook",
+           lambda draft: draft.answer({"one-double": _FRAMES}), 3, page=True),
     Attack("control", "every control character", _control_characters, page=True),
     Attack("types", "wrong types all over", _wrong_types),
     Attack("cells-many", "too many cells",

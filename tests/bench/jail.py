@@ -14,7 +14,7 @@ from typing import Final
 from autograder.grading.cells import read_code_cells
 from autograder.runner import walls
 from autograder.runner.limits import Limits
-from autograder.runner.usage import descendants
+from autograder.runner.processes import descendants
 from autograder.runner.warm import Cell, WarmProcess
 
 ROOT: Final = Path(__file__).parents[2]

@@ -61,6 +61,8 @@ def test_whatever(submission: Submission) -> None:
             pass
     if factor == 7:
         raise KeyError("a mistake in the grader")
+    for _ in range(3):
+        submission.call("double", torch.ones(1))
 '''
 
 
@@ -157,6 +159,13 @@ def test_a_grader_that_fails_costs_its_check_only_and_is_shown_to_the_teacher(
     html = (page / "one.html").read_text()
     assert "Your teacher will look" in html or "your teacher will look" in html
     assert told not in html
+
+
+def test_a_slow_submission_is_no_fault_of_the_grader(course: Course) -> None:
+    """Waiting for it does not count for the time that a check may take."""
+    double = "import time\ndef double(x):\n    time.sleep(0.8)\n    return 2 * x"
+    summary = graded(course, "slow", "t = torch.ones(3)", double)
+    assert not summary.faults and summary.score == 7
 
 
 def test_a_manual_grade_survives_a_regrade(course: Course) -> None:

@@ -3,10 +3,12 @@
 import ctypes
 import ctypes.util
 import json
+import mmap
 import os
 import re
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Iterator
@@ -17,10 +19,11 @@ import pytest
 from autograder.runner import cgroup, seccomp, syscalls, walls
 from autograder.runner.checkpoint import CallFailed
 from autograder.runner.limits import Limits
-from autograder.runner.usage import descendants
+from autograder.runner.processes import descendants
+from autograder.runner.usage import Held, Usage, folder_usage, hidden_files
 from autograder.runner.warm import Cell, JailError, WarmProcess, sweep
 from autograder.runner.wire import WireError
-from tests.attacks.modes import ROOM
+from tests.attacks.modes import ROOM, available
 
 GRADE = Cell("", grade=True)
 LIMITS = Limits(cell_seconds=3.0, submission_seconds=20.0, memory_mib=256)
@@ -70,8 +73,12 @@ def test_an_ordinary_user_lacks_only_what_needs_root() -> None:
     assert set(walls.WALLS) - set(raised) <= {walls.UID, walls.MEMORY, walls.PIDS}
 
 
-def test_without_namespaces_the_minimum_still_stands() -> None:
-    raised = json.loads(in_mode("bare", PROBE))
+@pytest.mark.parametrize("mode", ["bare", "container"])
+def test_without_namespaces_the_minimum_still_stands(mode: str) -> None:
+    if not available(mode):
+        pytest.skip("only root can be root")
+    raised = json.loads(in_mode(mode, PROBE))
+    assert (walls.UID in raised) == (mode == "container")
     assert {walls.SECCOMP, walls.LANDLOCK, walls.CAPABILITIES, walls.RLIMITS} <= set(raised)
     assert walls.ROOT not in raised and walls.PID not in raised
     assert walls.missing_for_untrusted(raised) == []
@@ -90,6 +97,27 @@ def test_on_a_defenceless_machine_grade_refuses_unless_told_otherwise(tmp_path: 
     refused, unsafe = in_mode("defenceless", code).splitlines()
     assert "no network" in refused and "no file access" in refused and "--allow-unsafe" in refused
     assert "no network" in unsafe
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be root")
+def test_root_does_not_run_a_submission_as_itself(tmp_path: Path) -> None:
+    """Where namespaces are refused and the interpreter can be read by root alone."""
+    code = """
+        import os
+        from autograder.doctor import require_walls
+        from autograder.runner import inner_walls
+        from autograder.runner.warm import JailError, WarmProcess
+        from autograder.runner import warm
+        os.chmod(warm.tempfile.gettempdir(), 0o700)
+        try:
+            require_walls(allow_unsafe=False)
+        except JailError as error:
+            print(error)
+    """
+    (tmp_path / "closed").mkdir()
+    start = f"import tempfile; tempfile.tempdir = {str(tmp_path / 'closed')!r}\n"
+    told = in_mode("container", start + textwrap.dedent(code))
+    assert "not root" in told and "autograder doctor" in told
 
 
 @pytest.mark.parametrize("without", [{walls.MOUNT, walls.LANDLOCK}, {walls.MOUNT, walls.SECCOMP}])
@@ -138,7 +166,8 @@ def test_the_warm_process_holds_no_path_of_the_course_and_nothing_of_another_sub
     zygote = descendants(warm.pid)[-1]  # the innermost of the three
     memory = memory_of(zygote)
     assert b"torch._dynamo" in memory, "this is the warm process"
-    for secret in (token, "tests/graders", "gradebook.db", "nbgrader_config", str(ROOM)):
+    course = [f"{ROOM}/{name}" for name in ("source", "solutions", "tests", "autograder", "demo")]
+    for secret in (token, "tests/graders", "gradebook.db", "nbgrader_config", *course):
         found = memory.find(secret.encode())
         assert found < 0, memory[max(0, found - 80) : found + 80]
     environment = Path(f"/proc/{zygote}/environ").read_bytes().decode()
@@ -162,21 +191,28 @@ def memory_of(pid: int) -> bytes:
     return b"\n".join(parts)
 
 
-def test_a_grading_process_that_is_killed_takes_everything_along(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["own", "bare"])
+def test_a_grading_process_that_is_killed_takes_everything_along(mode: str, tmp_path: Path) -> None:
+    """Also where no pid namespace holds a process that a cell has left to itself."""
     code = f"""
         import sys, time
         sys.path.insert(0, {str(ROOM)!r})
         from autograder.runner.limits import Limits
         from autograder.runner.warm import Cell, WarmProcess
         warm = WarmProcess()
-        run = warm.run([Cell("import os\\nif os.fork() == 0:\\n    import time; time.sleep(600)"),
-                        Cell("", grade=True)], Limits(), 1)
+        run = warm.run([Cell({LEAVES_A_PROCESS!r}), Cell("", grade=True)], Limits(), 1)
         print("running", flush=True)
         time.sleep(600)
     """
-    environment = dict(os.environ) | {"TMPDIR": str(tmp_path)}
+    folder = Path(tempfile.mkdtemp(prefix="killed-"))  # where an ordinary user can go
+    folder.chmod(0o777)
+    environment = dict(os.environ) | {"TMPDIR": str(folder)}
+    start = "" if mode == "own" else f"from tests.attacks.modes import enter; enter({mode!r})\n"
     process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, env=environment
+        [sys.executable, "-c", start + textwrap.dedent(code)],
+        cwd=ROOM,
+        stdout=subprocess.PIPE,
+        env=environment,
     )
     assert process.stdout is not None and process.stdout.readline() == b"running\n"
     below = descendants(process.pid)
@@ -188,13 +224,24 @@ def test_a_grading_process_that_is_killed_takes_everything_along(tmp_path: Path)
     while (left := [pid for pid in below if alive(pid)]) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not left
-    assert list(tmp_path.glob("autograder-*")), "its folder is still there"
-    in_folder = {"TMPDIR": str(tmp_path)}
+    assert list(folder.glob("autograder-*")), "its folder is still there"
+    in_folder = {"TMPDIR": str(folder)}
     subprocess.run(
         [sys.executable, "-c", "from autograder.runner.warm import sweep; sweep()"],
         cwd=ROOM, env=dict(os.environ) | in_folder, check=True, timeout=60,
     )  # fmt: skip
-    assert not list(tmp_path.glob("autograder-*")), "until the next one removes it"
+    assert not list(folder.glob("autograder-*")), "until the next one removes it"
+    folder.rmdir()
+
+
+LEAVES_A_PROCESS = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        time.sleep(600)
+    os._exit(0)
+"""
 
 
 def alive(pid: int) -> bool:
@@ -249,6 +296,81 @@ def test_graders_wait_for_a_slow_submission_only_as_long_as_all_of_them_may(
     assert time.monotonic() - began < 20
 
 
+# --- what is measured where the kernel caps nothing ------------------------------------------
+
+
+def test_a_folder_is_measured_with_all_that_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/file").write_bytes(bytes(100_000))
+    (tmp_path / "link").symlink_to("/usr")
+    found = folder_usage(str(tmp_path), 100)
+    assert found is not None and found[1] == 4 and 100_000 <= found[0] < 200_000
+    few = folder_usage(str(tmp_path), 1)
+    assert few is not None and few[1] >= 2
+
+
+def test_a_folder_that_cannot_be_seen_through_is_no_folder_of_a_known_size(tmp_path: Path) -> None:
+    names = ["d" * 200] * 30
+    try:
+        here = os.open(tmp_path, os.O_RDONLY)
+        for name in names:
+            os.mkdir(name, dir_fd=here)
+            below = os.open(name, os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = below
+        os.close(here)
+        assert folder_usage(str(tmp_path), 100) is None
+    finally:
+        subprocess.run(["rm", "-rf", *tmp_path.iterdir()], check=True)
+    assert folder_usage(str(tmp_path / "gone"), 100) == (0, 0)
+
+
+def test_files_without_a_name_are_found_by_what_holds_them(tmp_path: Path) -> None:
+    with open(tmp_path / "file", "w+b", buffering=0) as file:
+        file.write(bytes(100_000))
+        area = mmap.mmap(file.fileno(), 4096)
+        (tmp_path / "file").unlink()
+        held = Held.by([os.getpid()])
+        assert held.deleted[os.fstat(file.fileno()).st_ino] >= 100_000
+        assert not hidden_files(str(tmp_path), held, [os.getpid()])
+    assert hidden_files(str(tmp_path), Held(), [os.getpid()])
+    area.close()
+    assert not hidden_files(str(tmp_path), Held(), [os.getpid()])
+
+
+def test_memory_of_forks_counts_from_the_first_page(tmp_path: Path) -> None:
+    """A fork begins with less in memory than the process it came from."""
+    start = "import os, time\nheld = bytearray(400 << 20)\n"
+    forks = (
+        "for n in range(4):\n"
+        "    if os.fork() == 0:\n"
+        "        del held\n        more = bytearray(b'x' * (60 << 20))\n        time.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{start}print(flush=True)\ninput()\n{forks}time.sleep(60)"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        process.stdout.readline()
+        standing = set(walls.WALLS) - {walls.MEMORY}
+        others = descendants(os.getpid())
+        usage = Usage(standing, os.getpid(), others, "", Limits(memory_mib=64))
+        usage.check()
+        assert not usage.out_of_memory
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        deadline = time.monotonic() + 20
+        while not usage.out_of_memory and time.monotonic() < deadline:
+            time.sleep(0.05)
+            usage.check()
+        assert usage.out_of_memory
+    finally:
+        for pid in [*descendants(process.pid), process.pid]:
+            os.kill(pid, 9)
+        process.communicate()
+
+
 # --- seccomp ----------------------------------------------------------------------------------
 
 
@@ -270,7 +392,9 @@ def test_the_table_of_system_calls_is_that_of_libseccomp(machine: str) -> None:
 @pytest.mark.parametrize("machine", sorted(_ARCHITECTURES))
 @pytest.mark.parametrize("change_metadata", [True, False])
 def test_the_filter_decides_as_the_lists_say(machine: str, change_metadata: bool) -> None:
-    program = seccomp.program(change_metadata=change_metadata, signal_only=77, machine=machine)
+    program = seccomp.program(
+        change_metadata=change_metadata, share_memory=False, signal_only=77, machine=machine
+    )
     numbers = syscalls.numbers(machine)
 
     def answer(call: str, *arguments: int) -> str:
@@ -281,7 +405,9 @@ def test_the_filter_decides_as_the_lists_say(machine: str, change_metadata: bool
     for call in set(seccomp.REFUSED) & set(numbers):
         assert answer(call) == "errno 1", call
     for call in set(seccomp.CHANGES_METADATA) & set(numbers):
-        assert answer(call) == ("allow" if change_metadata else "errno 1"), call
+        assert answer(call) == ("allow" if change_metadata else "errno 0"), call
+    if "truncate" in numbers:
+        assert answer("truncate") == ("allow" if change_metadata else "errno 1")
     assert answer("clone3") == answer("openat2") == "errno 38"
     assert answer("clone", 17) == "allow"
     for flag in (0x10000000, 0x20000000, 0x40000000, 0x20000, 0x2000000, 0x8000):
@@ -292,12 +418,22 @@ def test_the_filter_decides_as_the_lists_say(machine: str, change_metadata: bool
     assert (answer("prlimit64", 0), answer("prlimit64", 5)) == ("allow", "errno 1")
     assert (answer("ioctl", 0, 0x5401), answer("ioctl", 0, 0x5412)) == ("allow", "errno 1")
     assert (answer("fcntl", 0, 3), answer("fcntl", 0, 8)) == ("allow", "errno 1")
+    assert answer("openat", 0, 0, 3) == answer("openat", 0, 0, 0o1003) == "errno 1"
+    assert (answer("setpriority", 0, 0), answer("setpriority", 0, 9)) == ("allow", "errno 1")
+    assert answer("setpriority", 1, 0) == answer("setpriority", 2, 0) == "errno 1"
+    assert answer("sched_setaffinity", 0) == "allow"
+    assert answer("sched_setaffinity", 9) == "errno 1"
+    assert (answer("prctl", 15), answer("prctl", 1)) == ("allow", "errno 1")
+    assert (answer("setsockopt", 0, 6, 7), answer("setsockopt", 0, 1, 2)) == ("allow", "allow")
+    assert {answer("setsockopt", 0, 1, option) for option in (7, 8, 32, 33)} == {"errno 1"}
+    assert (answer("mmap", 0, 0, 0, 0x22), answer("mmap", 0, 0, 0, 0x01)) == ("allow", "allow")
+    assert answer("mmap", 0, 0, 0, 0x21) == answer("mmap", 0, 0, 0, 0x23) == "errno 1"
     assert (answer("openat", 0, 0, 0o1001), answer("openat", 0, 0, 0o1000)) == ("allow", "errno 1")
     assert decide(program, machine, 5000) == "errno 38"
 
 
 def test_calls_of_another_architecture_end_the_process() -> None:
-    program = seccomp.program(change_metadata=True, machine="x86_64")
+    program = seccomp.program(change_metadata=True, share_memory=True, machine="x86_64")
     assert decide(program, "aarch64", 0) == "kill"
     assert decide(program, "x86_64", 0x40000000 | 39) == "kill"
 

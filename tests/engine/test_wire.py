@@ -94,6 +94,26 @@ def _feed(sock: socket.socket) -> None:
         return
 
 
+def test_a_peer_that_never_lets_us_wait_is_looked_at_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wire, "_CHUNK", 1)
+    monkeypatch.setattr(wire, "_LOOK_SECONDS", 0.0)
+    our_end, theirs = socket.socketpair()
+    ours = Channel(our_end)
+    theirs.send(struct.pack(">I", 5000) + bytes(5000))
+    looks: list[int] = []
+
+    def look() -> None:
+        looks.append(1)
+        if len(looks) == 3:
+            raise WireError("it uses too much")
+
+    ours.on_wait = look
+    with theirs, our_end, pytest.raises(WireError, match="too much"):
+        ours.receive(5)
+
+
 def test_what_came_before_the_deadline_is_read_after_it(
     pair: tuple[Channel, socket.socket],
 ) -> None:
