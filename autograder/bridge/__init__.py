@@ -6,8 +6,12 @@ A course's ``nbgrader_config.py`` needs two lines::
     configure(get_config())
 """
 
-from typing import Any
+from typing import Any, Final
 
+FILTERS: Final = {
+    name: f"autograder.bridge.safe_html.{name}" for name in ("clean_html", "markdown2html")
+}
+"""What renders the text of students on a teacher's pages, named as in nbconvert's templates."""
 STUB = (
     "# Escribe aquí tu respuesta y borra la línea siguiente.\n"
     'raise NotImplementedError("Ejercicio sin resolver")'
@@ -43,5 +47,7 @@ def configure(config: Any) -> None:
         "nbgrader.preprocessors.AssignLatePenalties",
         "nbgrader.preprocessors.CheckCellMetadata",
     ]
+    config.HTMLExporter.sanitize_html = True
+    config.HTMLExporter.filters = dict(config.HTMLExporter.get("filters", {})) | FILTERS
     if "code_stub" not in config.ClearSolutions:
         config.ClearSolutions.code_stub = {"python": STUB}

@@ -1,7 +1,7 @@
 """Read a submitted notebook whatever it is.
 
-Only the cells' types, sources, ids and claimed grade_ids are kept; nothing else of a student's
-notebook reaches nbgrader.
+Only the cells' types, sources, ids, pasted pictures and claimed grade_ids are kept; nothing else
+of a student's notebook reaches nbgrader.
 """
 
 import json
@@ -28,9 +28,13 @@ MAX_ALL_CODE_KIB: Final = 512
 MAX_TEXT_KIB: Final = 16
 """Longest source of a text cell that is kept; rendering takes quadratic time."""
 MAX_ALL_TEXT_KIB: Final = 512
+MAX_PICTURES_KIB: Final = 8 * 1024
+"""Room for the pictures that were pasted into texts, as they are encoded."""
 METADATA: Final = "autograder"
 """Our key in the metadata of autograded notebooks and cells."""
 
+_PICTURES: Final = ("image/png", "image/jpeg", "image/gif")
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/\s]*=*\s*")
 _CELL_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _OUR_IDS: Final = ("autograder-", "restored-", "cell-")
 _OLD_TYPES: Final = {"heading": "markdown", "html": "markdown"}
@@ -62,8 +66,8 @@ def read_submission(path: Path) -> Any:
 def parse_submission(data: bytes) -> Any:
     """The notebook in the bytes of a submitted file, as nbformat 4.5, built anew.
 
-    It has the cells' types, sources and ids and the grade_ids that they claim, and none of the
-    other metadata, outputs and attachments.
+    It has the cells' types, sources and ids, the pictures pasted into texts and the grade_ids that
+    they claim, and none of the other metadata and outputs.
 
     Raises:
         UnreadableNotebook: this is no notebook, or one beyond the limits.
@@ -186,6 +190,7 @@ class _Budget:
 
     code: int = MAX_ALL_CODE_KIB * 1024
     text: int = MAX_ALL_TEXT_KIB * 1024
+    pictures: int = MAX_PICTURES_KIB * 1024
 
     def take_code(self, source: str, number: int) -> str:
         self.code -= len(source)
@@ -219,6 +224,8 @@ def _rebuilt(cell: dict[str, Any], number: int, used: set[str], budget: _Budget)
     grade_id = _claimed(cell)
     if grade_id is not None:
         node.metadata["nbgrader"] = NotebookNode(grade_id=grade_id)
+    if kind == "markdown" and (pictures := _pictures(cell, budget)):
+        node["attachments"] = pictures
     if kind == "code":
         node.update(execution_count=None, outputs=[])
         node["source"] = budget.take_code(source, number)
@@ -227,6 +234,20 @@ def _rebuilt(cell: dict[str, Any], number: int, used: set[str], budget: _Budget)
     else:
         node["source"] = budget.take_text(source)
     return node
+
+
+def _pictures(cell: dict[str, Any], budget: _Budget) -> NotebookNode:
+    """The pictures that were pasted into a text, as far as there is room for them."""
+    kept = NotebookNode()
+    attached = cell.get("attachments")
+    for name, forms in attached.items() if isinstance(attached, dict) else ():
+        for kind in _PICTURES:
+            data = forms.get(kind) if isinstance(forms, dict) else None
+            if isinstance(data, str) and _BASE64.fullmatch(data) and len(data) <= budget.pictures:
+                budget.pictures -= len(data)
+                kept[_clean(name)] = NotebookNode({kind: data})
+                break
+    return kept
 
 
 def _source(cell: dict[str, Any], number: int) -> str:

@@ -1,5 +1,6 @@
 """Run one notebook for its graders: cells, checkpoints, and why a grade cell was not reached."""
 
+import hashlib
 from collections.abc import Collection, Sequence
 
 from autograder.grading.cells import CodeCell
@@ -51,6 +52,11 @@ class RunningNotebook:
         self._run.close()
 
 
+def _seed_of_cells(seed: int) -> int:
+    """The seed that student code sees, from which that of the hidden inputs cannot be found."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/cells".encode()).digest()[:6], "big")
+
+
 def run_notebook(
     warm: WarmProcess,
     cells: Sequence[CodeCell],
@@ -72,5 +78,5 @@ def run_notebook(
         "network": _("While it is graded, a notebook has no network."),
         "workers": _("While it is graded, a notebook can start no worker process; use 0 workers."),
     }
-    run = warm.run(jobs, limits, seed, texts=texts, allow_unsafe=allow_unsafe)
+    run = warm.run(jobs, limits, _seed_of_cells(seed), texts=texts, allow_unsafe=allow_unsafe)
     return RunningNotebook(cells, run)

@@ -14,6 +14,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from autograder.bridge.course import Course, Summary
+from autograder.bridge.preprocessors import submission_seed
 from autograder.check import check
 
 CONFIG = """
@@ -166,6 +167,13 @@ def test_a_slow_submission_is_no_fault_of_the_grader(course: Course) -> None:
     double = "import time\ndef double(x):\n    time.sleep(0.8)\n    return 2 * x"
     summary = graded(course, "slow", "t = torch.ones(3)", double)
     assert not summary.faults and summary.score == 7
+
+
+def test_student_code_sees_another_seed_than_the_hidden_inputs_have(course: Course) -> None:
+    graded(course, "seed", "print('seed', torch.initial_seed())", "double = 1")
+    path = course.folder("autograded", "one", "seed") / "one.ipynb"
+    text = path.read_text()
+    assert "seed " in text and str(submission_seed("one", "seed")) not in text
 
 
 def test_a_manual_grade_survives_a_regrade(course: Course) -> None:
