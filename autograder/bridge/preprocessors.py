@@ -63,9 +63,9 @@ class RunGraders(NbGraderPreprocessor):  # type: ignore[misc]
     grading_seconds = Float(
         120.0, min=1.0, help="Seconds that a submission may keep its graders waiting."
     ).tag(config=True)
-    check_seconds = Float(20.0, min=0.1, help="Seconds that one hidden check may take.").tag(
-        config=True
-    )
+    check_seconds = Float(
+        20.0, min=0.1, help="Seconds that one hidden check may take by itself."
+    ).tag(config=True)
     memory_mib = Integer(1024, min=64, help="Memory that a submission may add, in MiB.").tag(
         config=True
     )
