@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from autograder.runner.checkpoint import Checkpoint
 
 START_SECONDS: Final = 120.0
-_GRACE_SECONDS: Final = 1.5
+_GRACE_SECONDS: Final = 3.0
 """What a cell that ignores its limit gets before its process is killed."""
 _STOP_SECONDS: Final = 5.0
 _HOME_PREFIX: Final = "autograder-"

@@ -24,8 +24,8 @@ MODES: Final = ("root", "user", "bare", "container")
 ``container``: the same for root, without control groups, as container engines do."""
 LIMITS: Final = Limits(
     cell_seconds=2.0,
-    submission_seconds=12,
-    call_seconds=1.0,
+    submission_seconds=15,
+    call_seconds=2.0,
     grading_seconds=15,
     memory_mib=192,
     disk_mib=32,
