@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 START_SECONDS: Final = 120.0
 _GRACE_SECONDS: Final = 3.0
 """What a cell that ignores its limit gets before its process is killed."""
+_LATE_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 5.0
 _HOME_PREFIX: Final = "autograder-"
 _PACKAGE_FOLDERS: Final = ("site-packages", "dist-packages")
@@ -148,16 +149,23 @@ class Run:
         """Collect the outcomes of the cells until they have ended or their time is over."""
         deadline = time.monotonic() + limits.submission_seconds
         running: int | None = None
+        last = -1
         cell_deadline = deadline
         room = MAX_CHARACTERS
         try:
             while True:
-                now = time.monotonic()
-                event = channel.receive(max(0.0, min(deadline, cell_deadline) - now))
+                left = min(deadline, cell_deadline) - time.monotonic()
+                if left < -_LATE_SECONDS:  # it always has another frame ready
+                    raise WireTimeout("it talks beyond its time")
+                event = channel.receive(max(0.0, left))
                 if not isinstance(event, dict) or event.get("end") is True:
                     return
                 index = index_of(event, len(self.outcomes))
-                if event.get("status") == "started":
+                starts = event.get("status") == "started"
+                if index != (last + 1 if running is None else running) or index == last and starts:
+                    raise WireError("an event out of turn")
+                last = index
+                if starts:
                     running = index
                     cell_deadline = time.monotonic() + limits.cell_seconds + _GRACE_SECONDS
                 else:
