@@ -15,9 +15,9 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 _TAGS: Final = frozenset(
     """
-    a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure
-    h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q s samp small span strong sub summary sup
-    table tbody td tfoot th thead tr tt u ul var
+    a abbr b blockquote br caption center code col colgroup dd del details div dl dt em
+    figcaption figure h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q s samp small span
+    strong sub summary sup table tbody td tfoot th thead tr tt u ul var
     """.split()
 )
 _CLASSES: Final = re.compile(r"highlight|hl-\w+|dataframe|autograder|[a-z][a-z0-9]?")
@@ -32,6 +32,9 @@ _ATTRIBUTES: Final = {
     "th": {"align", "colspan", "rowspan", "scope"},
 }
 _PICTURE: Final = re.compile(r"data:image/(png|jpeg|gif|svg\+xml);base64,[A-Za-z0-9+/=\s]*")
+_FILE: Final = re.compile(r"(?i)(?!.*\.\.)[\w ./%-]*[\w%-]\.(png|jpe?g|gif|svg)")
+"""A picture beside the notebook."""
+_STYLE_SHEET: Final = re.compile(r"(?is)<style\b.*?</style\s*>")
 _LINK: Final = re.compile(r"(?i)https?://|mailto:|#")
 _STYLES: Final = (
     "background-color border border-bottom border-collapse border-left border-right border-spacing "
@@ -47,17 +50,21 @@ def _keep(tag: str, name: str, value: str) -> bool:
     if name == "class":
         return all(_CLASSES.fullmatch(one) for one in value.split())
     if (tag, name) == ("img", "src"):
-        return _PICTURE.fullmatch(value) is not None
+        return bool(_PICTURE.fullmatch(value) or _is_beside(value))
     if (tag, name) == ("a", "href"):
         return _LINK.match(value) is not None
     return name in _ATTRIBUTES["*"] or name in _ATTRIBUTES.get(tag, ())
+
+
+def _is_beside(path: str) -> bool:
+    return _FILE.fullmatch(path) is not None and not path.startswith("/")
 
 
 def clean_html(html: str | bytes) -> str:
     """HTML with only what looks; the rest is shown as text."""
     text = html.decode("utf-8", "replace") if isinstance(html, bytes) else str(html)
     return bleach.clean(
-        text,
+        _STYLE_SHEET.sub("", text),  # pandas puts one above each table
         tags=_TAGS,
         attributes=_keep,
         protocols={"http", "https", "mailto", "data"},

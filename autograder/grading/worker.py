@@ -6,12 +6,13 @@ Before each check it names the check, so that the client knows which grader was 
 this process ends or hangs.
 """
 
+import json
 import signal
 import socket
 import sys
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -26,10 +27,11 @@ from autograder.grading.plugin import PROVIDER, RESULT
 from autograder.grading.results import CellResult, CheckResult
 from autograder.grading.submission import Submission
 from autograder.messages import set_language
-from autograder.runner import wire
+from autograder.runner import linux, wire
 from autograder.runner.limits import Limits
+from autograder.runner.outcome import CellOutcome
 from autograder.runner.warm import WarmProcess, WarmProcessError
-from autograder.runner.wire import Channel, WireClosed
+from autograder.runner.wire import Channel, WireClosed, WireError
 
 IDLE_SECONDS: Final = 7 * 24 * 3600.0
 
@@ -89,12 +91,14 @@ class GradingLoop:
                 answer = self._grade(request)
             except WarmProcessError as error:
                 answer = {"refused": str(error)}
+            except Exception as error:  # the next submission must not depend on it
+                answer = {"refused": f"{type(error).__name__}: {error}"}
             self._channel.send(answer)
 
     def _grade(self, request: dict[str, Any]) -> dict[str, Any]:
         """Run one notebook and its graders."""
         set_language(request["language"])
-        cells = [CodeCell(cell["source"], cell["grade_id"]) for cell in request["cells"]]
+        cells = [CodeCell(*cell) for cell in json.loads(request["cells"])]
         assignment = request["assignment"]
         graded = {grade_id for name, grade_id in self._by_cell if name == assignment}
         self._seed = request["seed"]
@@ -109,8 +113,7 @@ class GradingLoop:
                 for grade_id in here
                 if grade_id is not None
             ]
-            # each in a buffer of its own, since the header of a frame is short
-            outcomes = [wire.pack(vars(outcome)) for outcome in self._notebook.outcomes]
+            outcomes = [_packed(outcome) for outcome in self._notebook.outcomes]
         finally:
             self._notebook.close()
             self._notebook = None
@@ -154,6 +157,14 @@ class GradingLoop:
         signal.setitimer(signal.ITIMER_REAL, left)
 
 
+def _packed(outcome: CellOutcome) -> bytes:
+    """An outcome in a buffer of its own, since the header of a frame is short."""
+    try:
+        return wire.pack(vars(outcome))
+    except WireError:  # more small pieces of output than a header holds
+        return wire.pack(vars(replace(outcome, outputs=[], truncated=True)))
+
+
 def _fault(item: pytest.Item, detail: str) -> CheckResult:
     bound = checks.binding(item)
     assert bound is not None
@@ -169,6 +180,7 @@ def _fault(item: pytest.Item, detail: str) -> CheckResult:
 
 def main(descriptor: int, course: Path, graders: Path) -> int:
     """Collect the graders and serve; the exit status is pytest's."""
+    linux.die_with_parent()
     warm = WarmProcess()
     channel = Channel(socket.socket(fileno=descriptor))
     loop = GradingLoop(channel, warm)

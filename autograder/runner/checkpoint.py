@@ -9,6 +9,7 @@ from autograder.runner import values
 from autograder.runner.events import valid_text
 from autograder.runner.limits import Limits
 from autograder.runner.patience import Patience
+from autograder.runner.tree import Tree
 from autograder.runner.wire import Channel, WireError
 
 GRACE_SECONDS: Final = 1.5
@@ -36,10 +37,11 @@ class Call:
 class Checkpoint:
     """The namespace as it was at one grade cell."""
 
-    def __init__(self, channel: Channel, limits: Limits, patience: Patience) -> None:
+    def __init__(self, channel: Channel, limits: Limits, patience: Patience, tree: Tree) -> None:
         self._channel = channel
         self._limits = limits
         self._patience = patience
+        self._tree = tree
         self._known: dict[str, values.Value] = {}
         self._missing: set[str] = set()
 
@@ -88,7 +90,10 @@ class Checkpoint:
             "kwargs": {key: values.to_wire(arg) for key, arg in kwargs.items()},
             "autograd": autograd,
         }
-        answer = self._ask(request, self._limits.call_seconds + GRACE_SECONDS)
+        try:
+            answer = self._ask(request, self._limits.call_seconds + GRACE_SECONDS)
+        finally:
+            self._tree.end_strays()  # what the function has left running
         if "error" in answer:
             raise _call_failed(answer["error"])
         after = answer.get("args")

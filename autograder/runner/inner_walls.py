@@ -39,7 +39,7 @@ class Surroundings:
     """Whether that user is the machine's root."""
 
 
-_serial = itertools.count()
+_serial = itertools.count(os.getpid() * 131)  # where warm processes share a range of ids
 
 
 def next_id(first: int | None) -> int | None:
@@ -108,7 +108,7 @@ def raise_walls(around: Surroundings, place: Place) -> list[str]:
         os.chown(folder, own_id, own_id)
     os.chdir(NOTEBOOK if private else folder)
     if walls.RLIMITS not in around.without:
-        tasks = _tasks_of_others(around.outer, own_id)
+        tasks = _tasks_of_others(around.outer, own_id, place.limits.processes)
         limits_module.apply(place.limits, around.data_bytes, tasks)
         raised.append(walls.RLIMITS)
     if walls.CAPABILITIES not in around.without:
@@ -117,7 +117,7 @@ def raise_walls(around: Surroundings, place: Place) -> list[str]:
     if own_id is not None or not around.by_root:
         raised.append(walls.NOT_ROOT)
     if walls.CAPABILITIES not in around.without:
-        linux.drop_capabilities()
+        linux.keep_capabilities(())
         linux.gain_no_privileges()
         raised += [walls.CAPABILITIES, walls.PRIVILEGES]
     _restrict_files(around, PRIVATE if private else folder, private, raised)
@@ -142,17 +142,17 @@ def _mount_folder(
     return True
 
 
-def _tasks_of_others(outer: Collection[str], own_id: int | None) -> int:
+def _tasks_of_others(outer: Collection[str], own_id: int | None, processes: int) -> int:
     """How many tasks count against this user's limit that are not the submission's.
 
     A submission's own user has none; in a user namespace only the warm process counts; else
-    everything that the user runs does.
+    everything that the user runs does, and submissions beside this one may start more.
     """
     if own_id is not None:
         return 0
     if walls.USER in outer:
         return 4
-    own, tasks = os.getuid(), 0
+    own, tasks = os.getuid(), len(os.sched_getaffinity(0)) * processes
     for name in os.listdir("/proc"):
         with contextlib.suppress(OSError):  # it may end while we count
             if name.isdigit() and os.stat(f"/proc/{name}").st_uid == own:
@@ -168,6 +168,7 @@ def _become(own_id: int | None, raised: list[str]) -> None:
     os.setresgid(own_id, own_id, own_id)
     os.setresuid(own_id, own_id, own_id)
     linux.die_with_parent()  # a change of ids forgets it
+    linux.be_looked_at()  # by who measures it; nothing of its user's own could
     raised.append(walls.UID)
 
 

@@ -1,10 +1,12 @@
 """The Linux calls that Python's standard library lacks, each as the manual page describes it."""
 
+import contextlib
 import ctypes
 import os
 import platform
 import signal
 import struct
+from collections.abc import Collection, Iterator
 from typing import Final
 
 CLONE_NEWNS: Final = 0x00020000
@@ -26,6 +28,7 @@ MS_PRIVATE: Final = 1 << 18
 MNT_DETACH: Final = 2
 
 _PR_SET_PDEATHSIG: Final = 1
+_PR_SET_DUMPABLE: Final = 4
 _PR_CAPBSET_DROP: Final = 24
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_SET_NO_NEW_PRIVS: Final = 38
@@ -56,6 +59,29 @@ def die_with_parent(by: signal.Signals = signal.SIGKILL) -> None:
     _prctl("PR_SET_PDEATHSIG", _PR_SET_PDEATHSIG, by)
 
 
+@contextlib.contextmanager
+def looking_as(user: int | None) -> Iterator[None]:
+    """Reach files, and what /proc shows of processes, as another user does (setfsuid(2)).
+
+    Only root becomes another one; nobody can send signals to the calling process for it.
+    """
+    if user is None or os.geteuid() != 0:
+        yield
+        return
+    for call in (_libc.setfsgid, _libc.setfsuid):
+        call(user)
+    try:
+        yield
+    finally:
+        for call in (_libc.setfsuid, _libc.setfsgid):
+            call(0)
+
+
+def be_looked_at() -> None:
+    """Let processes of the same user look at this one; a change of ids forbids it (prctl(2))."""
+    _prctl("PR_SET_DUMPABLE", _PR_SET_DUMPABLE, 1)
+
+
 def adopt_orphans() -> None:
     """Become the parent of descendants that lose theirs (prctl(2), PR_SET_CHILD_SUBREAPER)."""
     _prctl("PR_SET_CHILD_SUBREAPER", _PR_SET_CHILD_SUBREAPER, 1)
@@ -66,25 +92,32 @@ def gain_no_privileges() -> None:
     _prctl("PR_SET_NO_NEW_PRIVS", _PR_SET_NO_NEW_PRIVS, 1)
 
 
-def bound_capabilities() -> None:
+def bound_capabilities(but: Collection[int] = ()) -> None:
     """Let no program that is started later gain a capability (capabilities(7), bounding set).
 
     Only a process that has CAP_SETPCAP may; without it, no_new_privs has the same effect.
+
+    Args:
+        but: capabilities that it may gain.
     """
     for capability in range(_LAST_CAPABILITY + 1):
-        if _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) < 0:
+        if capability not in but and _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) < 0:
             break  # EINVAL: past the last one; EPERM: it may not, see above
 
 
-def drop_capabilities() -> None:
-    """Give up every capability that this process has (capabilities(7)).
+def keep_capabilities(kept: Collection[int]) -> None:
+    """Give up every capability that this process has but these (capabilities(7)).
 
     Raises:
         OSError: the kernel refuses.
     """
+    bound_capabilities(but=kept)
     _prctl("PR_CAP_AMBIENT", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
-    system_call(_CAPSET[platform.machine()], header, bytes(24))
+    bits = sum(1 << one for one in kept)
+    low, high = bits & 0xFFFFFFFF, bits >> 32
+    sets = struct.pack("=IIIIII", low, low, 0, high, high, 0)  # effective, permitted, inheritable
+    system_call(_CAPSET[platform.machine()], header, sets)
 
 
 def _prctl(what: str, option: int, value: int) -> None:

@@ -1,8 +1,9 @@
-"""The processes below a process, from proc(5)'s ``children``."""
+"""Processes as proc(5) shows them: those below another one, and how to end them for sure."""
 
 import contextlib
 import os
 import signal
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 
@@ -26,24 +27,66 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def ids_in_namespaces(pid: int) -> list[int]:
+    """A process's id in each pid namespace that it is in, ours first; empty once it has ended."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text("utf-8", "replace").splitlines():
+            if line.startswith("NSpid:"):
+                return [int(field) for field in line.split()[1:]]
+    return []
+
+
+def has_ended(pid: int) -> bool:
+    """Whether no thread of a process runs any more; it may still wait for its parent's notice."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(") ")[2][:1]
+        return state in ("Z", "X") and len(os.listdir(f"/proc/{pid}/task")) <= 1
+    except OSError:
+        return True
+
+
+def freeze(find: Callable[[], Iterable[int]]) -> set[int]:
+    """Stop processes until ``find`` finds none that is not; what was found.
+
+    To kill processes one by one is a race that a fork bomb wins, since each makes room for
+    another. A stopped one keeps its place.
+    """
+    stopped: set[int] = set()
+    while new := set(find()) - stopped:
+        for pid in new:
+            send(pid, signal.SIGSTOP)
+        stopped |= new
+    return stopped
+
+
+def end_all(find: Callable[[], Iterable[int]]) -> set[int]:
+    """Kill the processes that ``find`` finds, however fast they fork; what was found."""
+    found = freeze(find)
+    for pid in found:
+        send(pid, signal.SIGKILL)
+    return found
+
+
 def end_all_below() -> None:
-    """Kill what the calling process and what it forked have forked, until nothing is left.
+    """Kill all that the calling process and its descendants have forked, and wait for its end.
 
     It must be a subreaper (``linux.adopt_orphans``), so that what loses its parent comes to it.
     """
-    while left := descendants(os.getpid()):
-        for pid in left:
-            end(pid)
+    own = os.getpid()
+    end_all(lambda: descendants(own))
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
 
 
 def end(pid: int) -> None:
-    """Kill a process, if it is still there, and take note of its end if it is a child."""
-    kill(pid)
+    """Kill a child process and wait for its end."""
+    send(pid, signal.SIGKILL)
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, 0)
 
 
-def kill(pid: int) -> None:
-    """Kill a process, if it is still there."""
+def send(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process, if it is still there."""
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)

@@ -15,7 +15,7 @@ from typing import Final
 from autograder.runner import linux, syscalls
 
 ALLOWED: Final = """
-read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek close close_range
+read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek close
 creat dup dup2 dup3 pipe pipe2 flock fsync fdatasync ftruncate fallocate fadvise64 sendfile splice
 tee copy_file_range readahead sync_file_range stat fstat lstat newfstatat statx statfs fstatfs
 access faccessat faccessat2 readlink readlinkat getdents getdents64 getcwd chdir fchdir umask mkdir
@@ -71,6 +71,9 @@ SIGNALS: Final = ("kill", "tkill", "tgkill", "rt_sigqueueinfo")
 
 # clone(2): new namespaces, a parent that is not the caller, tracing
 _CLONE_REFUSED: Final = 0x7E020000 | 0x8000 | 0x2000
+_CLONE_THREAD: Final = 0x10000
+_CLONE_FILES: Final = 0x400
+_CLOSE_RANGE_UNSHARE: Final = 2
 # prctl(2): names, dumpable, capabilities read, no_new_privs, names of mappings. Not the signal at
 # the parent's death: the processes that depend on it could be told to stay.
 _PRCTL_ALLOWED: Final = (2, 3, 15, 16, 21, 23, 38, 39, 0x53564D41)
@@ -174,7 +177,8 @@ def _rules(
         (CHANGES_METADATA, allow if change_metadata else [(_RETURN, 0, 0, _ERRNO)]),
         (("truncate",), allow if change_metadata else refuse),  # Landlock: from ABI 3 on only
         (SIGNALS, allow if signal_only is None else _one_of(0, (signal_only,))),
-        (("clone",), [_argument(0), (_ANY_BIT, 0, 1, _CLONE_REFUSED), _REFUSE, _PASS]),
+        (("clone",), _no_namespace_or_hidden_files()),
+        (("close_range",), [*_require(2, 0, mask=_CLOSE_RANGE_UNSHARE), _PASS]),
         (("prctl",), _one_of(0, _PRCTL_ALLOWED)),
         (("prlimit64",), _one_of(0, (0,))),
         (("ioctl",), _one_of(1, _IOCTL_ALLOWED)),
@@ -215,6 +219,19 @@ def _require(index: int, value: int, mask: int = 0xFFFFFFFF) -> list[Instruction
 def _refuse_if(index: int, value: int, mask: int) -> list[Instruction]:
     """Refuse the call if the argument's bits in ``mask`` are ``value``; else go on."""
     return [_argument(index), (_AND, 0, 0, mask), (_EQUAL, 0, 1, value), _REFUSE]
+
+
+def _no_namespace_or_hidden_files() -> list[Instruction]:
+    """A thread with descriptors of its own would hide them from who looks at its process."""
+    return [
+        _argument(0),
+        (_ANY_BIT, 0, 1, _CLONE_REFUSED),
+        _REFUSE,
+        (_ANY_BIT, 0, 2, _CLONE_THREAD),
+        (_ANY_BIT, 1, 0, _CLONE_FILES),
+        _REFUSE,
+        _PASS,
+    ]
 
 
 def _no_blind_truncation(index: int) -> list[Instruction]:

@@ -9,8 +9,11 @@ anonymous shared memory, larger buffers of sockets, and descriptors on their way
 
 import contextlib
 import functools
+import itertools
 import os
+import signal
 import stat
+import subprocess
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +21,19 @@ from typing import Final
 
 from autograder.runner import walls
 from autograder.runner.limits import MIB, Limits
-from autograder.runner.processes import descendants, kill
+from autograder.runner.linux import looking_as
+from autograder.runner.processes import freeze, has_ended, send
+from autograder.runner.tree import Tree
 from autograder.runner.wire import WireError
 
 _EXTRA_MIB: Final = 128
 """Room for pages that differ from the warm process's without the submission's doing."""
 _SOCKET_BYTES: Final = 256 * 1024
 """What a socket may hold, at most: its buffer, of the size that every socket begins with."""
+
+
+_MAPS_BYTES: Final = 1024 * 1024
+_VANISHED: Final = (FileNotFoundError, NotADirectoryError)
 
 
 class LimitReached(WireError):
@@ -37,80 +46,112 @@ class Usage:
     def __init__(
         self,
         standing: Collection[str],
-        warm: int,
-        others: Collection[int],
+        tree: Tree,
         folder: str,
         limits: Limits,
+        own_id: int | None = None,
     ):
         """Find out what must be measured.
 
         Args:
             standing: the walls around the submission.
-            warm: the process from which all of its processes descend.
-            others: processes below that one which are not its own.
+            tree: its processes.
             folder: its private folder on the disk.
             limits: its limits.
+            own_id: the user that it is, if it is one of its own.
         """
         self._folder = None if walls.FOLDER in standing else os.path.realpath(folder)
         self._memory = walls.MEMORY not in standing
-        self._warm = warm
-        self._others = frozenset(others)
-        if self._memory:
-            _in_memory(self._others)
+        self._tree = tree
         self._limits = limits
+        self._look_as = None if walls.USER in standing else own_id
+        if self._memory:
+            _in_memory(tree.others)
         self._forgiven = (0, 0)
         """Bytes and entries in the folder that count no more."""
         self.out_of_memory = False
         """Whether one of its processes was killed for want of memory."""
 
     def check(self) -> None:
-        """Look once; as the kernel would, kill the largest process where memory is over its limit.
+        """Look once; as the kernel would, kill processes where memory is over its limit.
 
         Raises:
             LimitReached: there is more on the disk than may be.
         """
         if self._folder is None and not self._memory:
             return
-        every = descendants(self._warm)
-        own = [pid for pid in every if pid not in self._others]
-        held = Held.by(own)
+        own = self._tree.own()
+        for pid in own:
+            if _hides_behind_a_thread(pid):
+                send(pid, signal.SIGKILL)
+        with looking_as(self._look_as):
+            held = Held.by(own)
         if self._memory:
-            self._check_memory(held, own, every)
-        if self._folder is not None:
-            self._check_folder(self._folder, held, own)
+            for pid in self._memory_hogs(held, own):
+                self.out_of_memory = True
+                send(pid, signal.SIGKILL)
+        if self._folder is not None and self._over_disk(self._folder, held, own):
+            raise LimitReached("over the limit of the disk")
 
     def forgive(self) -> None:
         """What is on the disk now counts no more: the cell that made it has been ended.
 
-        Else the graders could not ask for what was right before it.
+        Else the graders could not ask for what was right before it. Where a part cannot be
+        measured, everything is removed.
         """
-        if self._folder is not None:
-            found = folder_usage(self._folder, 2 * self._limits.files)
-            self._forgiven = found or self._forgiven
+        if self._folder is None:
+            return
+        found = folder_usage(self._folder, 2 * self._limits.files)
+        if found is None:
+            empty(self._folder)
+            found = (0, 0)
+        with looking_as(self._look_as):
+            held = Held.by(self._tree.own())
+        self._forgiven = found[0] + sum(held.deleted.values()), found[1] + len(held.deleted)
 
-    def _check_folder(self, folder: str, held: "Held", own: Collection[int]) -> None:
+    def _over_disk(self, folder: str, held: "Held", own: Collection[int]) -> bool:
         size, count = self._forgiven
-        found = folder_usage(folder, count + self._limits.files)
-        if found is None or hidden_files(folder, held, own):
-            raise LimitReached("a part of the folder cannot be measured")
+        found = self._measured(folder, count + self._limits.files)
+        with looking_as(self._look_as):
+            if found is None or hidden_files(folder, held, own):
+                return True
         size = found[0] + sum(held.deleted.values()) - size
         count = found[1] + len(held.deleted) - count
-        if size > self._limits.disk_mib * MIB or count > self._limits.files:
-            raise LimitReached("over the limit of the disk")
+        return size > self._limits.disk_mib * MIB or count > self._limits.files
 
-    def _check_memory(self, held: "Held", own: Collection[int], every: Collection[int]) -> None:
+    def _measured(self, folder: str, most: int) -> tuple[int, int] | None:
+        """Bytes and entries of the folder, which stands still if it is moved about meanwhile."""
+        try:
+            return folder_usage(folder, most, moved=Moved)
+        except Moved:
+            stopped = freeze(self._tree.own)
+            try:
+                return folder_usage(folder, most)
+            finally:
+                for pid in stopped:
+                    send(pid, signal.SIGCONT)
+
+    def _memory_hogs(self, held: "Held", own: Collection[int]) -> list[int]:
+        """The processes to kill: what is no checkpoint first, the largest first."""
         most = (self._limits.memory_mib + _EXTRA_MIB) * MIB - len(held.sockets) * _SOCKET_BYTES
         # Pages that forks share are counted for each here, and only once in the slow sum.
         if sum(_each(own, _anonymous).values()) <= most:
-            return
-        share = _each(every, _proportional)
-        over = sum(share.values()) - _in_memory(self._others) - most
-        for pid in sorted(share.keys() & set(own), key=share.__getitem__, reverse=True):
+            return []
+        with looking_as(self._look_as):
+            share = _each(own, _proportional)
+        others = sum(_each(self._tree.others, _proportional).values())
+        over = sum(share.values()) + others - _in_memory(self._tree.others) - most
+        victims = []
+        for pid in sorted(own, key=lambda pid: (self._tree.kept(pid), -share.get(pid, 0))):
             if over <= 0:
                 break
-            self.out_of_memory = True
-            kill(pid)
-            over -= share[pid]
+            victims.append(pid)
+            over -= share.get(pid, 0)
+        return victims
+
+
+class Moved(Exception):
+    """Something was removed or renamed while its folder was read."""
 
 
 @dataclass
@@ -141,38 +182,76 @@ class Held:
                 self.deleted[found.st_ino] = found.st_blocks * 512
 
 
-def folder_usage(folder: str, most: int) -> tuple[int, int] | None:
+def folder_usage(
+    folder: str, most: int, moved: type[Exception] | None = None
+) -> tuple[int, int] | None:
     """Bytes and entries below a folder; stops counting a little after ``most`` entries.
 
     None where a part of it cannot be seen: a folder that is closed even to its owner, or a path
     longer than the system takes.
+
+    Args:
+        folder: its path.
+        most: entries after which to stop.
+        moved: raised when something vanishes meanwhile; by default that counts nothing.
     """
     size = count = 0
     left = [folder]
     while left and count <= most:
         try:
             with os.scandir(left.pop()) as entries:
-                for entry in entries:
+                for entry in itertools.islice(entries, most + 2):
                     count += 1
-                    size += entry.stat(follow_symlinks=False).st_blocks * 512
+                    size += _bytes_on_disk(entry, moved)
                     if entry.is_dir(follow_symlinks=False):
                         left.append(entry.path)
-        except (FileNotFoundError, NotADirectoryError):  # removed while we look
-            continue
+        except _VANISHED as error:
+            if moved is not None:
+                raise moved from error
         except OSError:
             return None
     return size, count
 
 
+def _bytes_on_disk(entry: os.DirEntry[str], moved: type[Exception] | None) -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_blocks * 512
+    except FileNotFoundError as error:
+        if moved is not None:
+            raise moved from error
+        return 0
+
+
+def empty(folder: str) -> None:
+    """Remove what is in a folder, however deep or closed it is."""
+    for command in (["chmod", "-R", "u+rwX"], ["find"]):
+        more = ["-mindepth", "1", "-delete"] if command == ["find"] else []
+        subprocess.run([*command, folder, *more], stderr=subprocess.DEVNULL, check=False)
+
+
 def hidden_files(folder: str, held: Held, pids: Iterable[int]) -> bool:
-    """Whether a file of the folder has neither a name nor a descriptor, only a mapping."""
+    """Whether a file of the folder has neither a name nor a descriptor, only a mapping.
+
+    A process with so many mappings that it takes long to see is taken to have one.
+    """
     for pid in pids:
-        with contextlib.suppress(OSError):  # it may end while we look
-            for line in Path(f"/proc/{pid}/maps").read_text("utf-8", "replace").splitlines():
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/maps", "rb") as maps:
+            lines = maps.read(_MAPS_BYTES).decode("utf-8", "replace").splitlines()
+            if maps.read(1):
+                return True
+            for line in lines:
                 if line.endswith(" (deleted)") and f" {folder}/" in line:
                     inode = int(line.split()[4])  # the device may be that below an overlay
                     if inode not in held.deleted:
                         return True
+    return False
+
+
+def _hides_behind_a_thread(pid: int) -> bool:
+    """Whether a process's first thread has ended and another has not: /proc shows nothing then."""
+    with contextlib.suppress(OSError):
+        stat_line = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+        return stat_line.rpartition(") ")[2][:1] == "Z" and not has_ended(pid)
     return False
 
 
@@ -192,12 +271,14 @@ def _each(pids: Iterable[int], measure: Callable[[int], int]) -> dict[int, int]:
 
 def _anonymous(pid: int) -> int:
     """Memory of a process that no file stands behind, shared or not with other processes."""
-    statm = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()
-    return (int(statm[1]) - int(statm[2])) * os.sysconf("SC_PAGESIZE")
+    text = Path(f"/proc/{pid}/status").read_text("utf-8", "replace")
+    kib = dict(line.split(":\t", 1) for line in text.splitlines())
+    return sum(int(kib[name].split()[0]) for name in ("RssAnon", "VmSwap", "VmPTE")) * 1024
 
 
 def _proportional(pid: int) -> int:
     """The same, shared pages divided by those who share them."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
     kib = {line.split(":")[0]: int(line.split()[1]) for line in text.splitlines()[1:]}
-    return kib["Pss_Anon"] * 1024
+    tables = Path(f"/proc/{pid}/status").read_text("utf-8", "replace").partition("VmPTE:")[2]
+    return (kib["Pss_Anon"] + kib.get("SwapPss", 0) + int(tables.split()[0])) * 1024

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -25,6 +26,7 @@ from autograder.runner.outcome import CellOutcome, Status
 from autograder.runner.patience import Patience
 from autograder.runner.processes import descendants
 from autograder.runner.refusals import TEXTS
+from autograder.runner.tree import Tree
 from autograder.runner.usage import LimitReached, Usage
 from autograder.runner.wire import Channel, WireError, WireTimeout
 
@@ -85,6 +87,7 @@ class Run:
         group: cgroup.Group | None,
         count: int,
         patience: Patience,
+        tree: Tree,
     ) -> None:
         self._warm = warm
         self._pid = pid
@@ -94,6 +97,8 @@ class Run:
         self.outcomes = [CellOutcome() for _ in range(count)]
         self.checkpoints: dict[int, Checkpoint] = {}
         """The checkpoint of each grade cell that was reached, by the cell's index."""
+        self.tree = tree
+        """Its processes."""
         self.patience = patience
         """How long graders have waited for it, and may."""
         self.out_of_time = False
@@ -101,6 +106,8 @@ class Run:
         self._closed = False
         self.walls: list[str] = []
         """The walls around it: names of ``autograder.runner.walls``."""
+        self.own_id: int | None = None
+        """The user that it is, if it is one of its own, as its namespace knows it."""
 
     def __enter__(self) -> Self:
         return self
@@ -122,7 +129,7 @@ class Run:
             checkpoint.close()
         if self._group is not None:
             self._group.end()
-        self._warm.end(self._pid)
+        self._warm.end(self._pid, self.tree)
         if self._group is not None:
             self._group.remove()
         _remove(self.folder)
@@ -141,12 +148,24 @@ class Run:
         if "broken" in told:
             raise WarmProcessError(str(told["broken"]))
         self.walls = list(told["walls"])
+        self.own_id = told["own_id"]
         lacking = walls.missing_for_untrusted(self.walls)
         if lacking and not allow_unsafe:
             raise JailError.of(lacking)
 
     def follow(self, channel: Channel, limits: Limits, usage: Usage) -> None:
-        """Collect the outcomes of the cells until they have ended or their time is over."""
+        """Collect the outcomes of the cells until they have ended or their time is over.
+
+        Then nothing of the submission runs any more but its checkpoints.
+        """
+        try:
+            self._collect(channel, limits, usage)
+        finally:
+            self.tree.end_strays()
+        if any(outcome.status == "disk" for outcome in self.outcomes):
+            usage.forgive()
+
+    def _collect(self, channel: Channel, limits: Limits, usage: Usage) -> None:
         deadline = time.monotonic() + limits.submission_seconds
         running: int | None = None
         last = -1
@@ -162,7 +181,8 @@ class Run:
                     return
                 index = index_of(event, len(self.outcomes))
                 starts = event.get("status") == "started"
-                if index != (last + 1 if running is None else running) or index == last and starts:
+                turn = last + 1 if running is None else running
+                if index != turn or (starts and running is not None):
                     raise WireError("an event out of turn")
                 last = index
                 if starts:
@@ -172,11 +192,17 @@ class Run:
                     self.outcomes[index] = outcome_of(event, room)
                     room -= sum(map(size_of, self.outcomes[index].outputs))
                     running, cell_deadline = None, deadline
+                    if event["status"] == "checkpoint":
+                        self._keep(event.get("pid"), index)
         except WireError as error:
             self.out_of_time = isinstance(error, WireTimeout) and time.monotonic() >= deadline
             if running is not None:
                 self.outcomes[running].status = self._status_after(error, usage)
-            self._warm.stop_cells(self._pid)
+
+    def _keep(self, inner_id: object, index: int) -> None:
+        self.tree.keep(inner_id)
+        if self._group is not None:
+            self.tree.prefer_cells(self._pid, (index + 1) / len(self.outcomes))
 
     def _status_after(self, error: WireError, usage: Usage) -> Status:
         """How the cell ended that was running when its process stopped to answer."""
@@ -205,6 +231,7 @@ class WarmProcess:
         self._control: socket.socket | None = None
         self._home = ""
         self._controllers: cgroup.Controllers | None = None
+        self._trees: list[Tree] = []
 
     @property
     def pid(self) -> int | None:
@@ -290,25 +317,22 @@ class WarmProcess:
             WarmProcessError: the warm process itself failed.
         """
         self.start()
-        assert self._process is not None
-        others = descendants(self._process.pid)
         grades = [index for index, cell in enumerate(cells) if cell.grade]
         run, ours = self._fork(1 + len(grades), limits, len(cells))
         channel = Channel(ours[0])
         try:
             run.enter(channel, allow_unsafe)
-            usage = Usage(run.walls, self._process.pid, others, run.folder, limits)
+            usage = Usage(run.walls, run.tree, run.folder, limits, run.own_id)
             channel.on_wait = usage.check
             job = {
                 "seed": seed,
-                "cells": [{"source": cell.source, "grade": cell.grade} for cell in cells],
+                # one text, since the header of a frame is short
+                "cells": json.dumps([[cell.source, cell.grade] for cell in cells]),
                 "texts": {key: texts[key] for key in TEXTS},
             }
             with contextlib.suppress(WireError):  # then `follow` finds it ended as well
                 channel.send(job)
             run.follow(channel, limits, usage)
-            if any(outcome.status == "disk" for outcome in run.outcomes):
-                usage.forgive()
         except BaseException:
             run.close()
             raise
@@ -320,7 +344,7 @@ class WarmProcess:
             if run.outcomes[index].status == "checkpoint":
                 answers = Channel(end)
                 answers.on_wait = usage.check
-                run.checkpoints[index] = Checkpoint(answers, limits, run.patience)
+                run.checkpoints[index] = Checkpoint(answers, limits, run.patience, run.tree)
             else:
                 end.close()
         return run
@@ -343,6 +367,7 @@ class WarmProcess:
     ) -> tuple[Run, Sequence[socket.socket]]:
         """Have a submission's process forked; our ends of its sockets."""
         assert self._control is not None
+        tree = self._new_tree()
         pairs = [socket.socketpair() for _ in range(sockets)]
         folder = tempfile.mkdtemp(dir=self._home)
         group = self._new_group(limits)
@@ -374,8 +399,21 @@ class WarmProcess:
             group=group,
             count=count,
             patience=Patience(limits.grading_seconds),
+            tree=tree,
         )
         return run, [pair[0] for pair in pairs]
+
+    def _reap(self) -> None:
+        self._tell({"op": "reap"})
+
+    def _new_tree(self) -> Tree:
+        """What will tell the next submission's processes from those that are there."""
+        assert self._process is not None
+        for tree in self._trees:
+            tree.settle()
+        tree = Tree(self._process.pid, descendants(self._process.pid), self._reap)
+        self._trees.append(tree)
+        return tree
 
     def _new_group(self, limits: Limits) -> cgroup.Group | None:
         """A control group for a submission; without, its usage is measured instead."""
@@ -387,12 +425,9 @@ class WarmProcess:
             self._controllers = None
             return None
 
-    def stop_cells(self, pid: int) -> None:
-        """Kill the process that runs a submission's cells; its checkpoints stay."""
-        self._tell({"op": "stop", "pid": pid})
-
-    def end(self, pid: int) -> None:
+    def end(self, pid: int, tree: Tree) -> None:
         """Kill every process of a submission."""
+        self._trees.remove(tree)
         self._tell({"op": "end", "pid": pid})
 
     def stop(self) -> None:
@@ -409,7 +444,7 @@ class WarmProcess:
             self._process.wait()
             self._process = None
         if self._home:
-            shutil.rmtree(self._home, ignore_errors=True)
+            _remove(self._home)
 
     def _tell(self, request: dict[str, Any]) -> dict[str, Any]:
         if self._control is None:
@@ -425,8 +460,10 @@ class WarmProcess:
         try:
             data = self._control.recv(65536)
         except OSError as error:
+            self.stop()  # the next submission gets another one
             raise WarmProcessError(f"the warm process does not answer: {error}") from error
         if not data:
+            self.stop()
             raise WarmProcessError("the warm process ended; see the messages above")
         answer = wire.unpack(data)
         if not isinstance(answer, dict):
@@ -439,6 +476,8 @@ def _remove(folder: str) -> None:
     try:
         shutil.rmtree(folder)
     except (OSError, RecursionError):
+        if not os.path.lexists(folder):
+            return
         for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
             subprocess.run([*command, "--", folder], stderr=subprocess.DEVNULL, check=False)
 
@@ -447,8 +486,15 @@ def sweep() -> None:
     """Remove what grading processes that were killed have left in the temporary folder."""
     for path in Path(tempfile.gettempdir()).glob(f"{_HOME_PREFIX}*-*"):
         pid = path.name.removeprefix(_HOME_PREFIX).split("-")[0]
-        if pid.isdigit() and not Path("/proc", pid).exists():
-            shutil.rmtree(path, ignore_errors=True)
+        if pid.isdigit() and not Path("/proc", pid).exists() and _is_ours(path):
+            _remove(str(path))
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return path.lstat().st_uid == os.geteuid()
+    except FileNotFoundError:  # another run sweeps too
+        return False
 
 
 def _interpreter() -> str:

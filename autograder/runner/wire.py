@@ -44,8 +44,9 @@ _LENGTH: Final = struct.Struct(">I")
 _CHUNK: Final = 1 << 20
 _LATE_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.2
-_LOOK_SHARE: Final = 5.0
-"""A look that takes long is followed by a pause of several times as long."""
+_LOOK_SHARE: Final = 4.0
+_MOST_LOOK_SECONDS: Final = 1.0
+"""A look that takes long is followed by a pause of several times as long, up to this."""
 _BYTES: Final = "$bytes"
 _TEXT: Final = "$text"
 _DICT: Final = "$dict"
@@ -148,7 +149,8 @@ class Channel:
             began = time.monotonic()
             self.on_wait()
             took = time.monotonic() - began
-            self._next_look = began + max(_LOOK_SECONDS, _LOOK_SHARE * took)
+            pause = max(_LOOK_SECONDS, min(_LOOK_SHARE * took, _MOST_LOOK_SECONDS))
+            self._next_look = began + took + pause
 
     def close(self) -> None:
         """Close this end."""

@@ -136,9 +136,9 @@ class Zygote:
             request = wire.unpack(data)
             if request["op"] == "run":
                 self._run(request, fds)
-            elif request["op"] == "stop":
-                processes.kill(request["pid"])
-                self._tell({"stopped": True})
+            elif request["op"] == "reap":
+                self._reap()
+                self._tell({"reaped": True})
             else:
                 self._end(request["pid"])
                 self._tell({"ended": True})
@@ -175,11 +175,15 @@ class Zygote:
         if self._self < 0:
             return None
         linux.unshare(linux.CLONE_NEWPID)
+        # It inherits this, and so nothing that loses its parent to it holds a place as a zombie.
+        before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         try:
             return os.posix_spawn(_INIT[0], _INIT, {})
         except OSError:
             linux.enter(self._self, linux.CLONE_NEWPID)
             raise
+        finally:
+            signal.signal(signal.SIGCHLD, before)
 
     def _become_child(self, request: Mapping[str, Any], fds: list[int], own_id: int | None) -> None:
         """In the forked process: raise the walls, say which, and run the submission."""
@@ -200,7 +204,7 @@ class Zygote:
             except OSError as error:
                 channel.send({"broken": f"a wall could not be raised: {error}"})
                 os._exit(71)
-            channel.send({"walls": raised})
+            channel.send({"walls": raised, "own_id": own_id})
             if self._warm:
                 from autograder.runner import child
 
@@ -214,21 +218,31 @@ class Zygote:
         if run is None:  # it was ended before
             return
         if run.init is not None:
-            processes.kill(run.init)  # the kernel kills the rest of its namespace
+            processes.send(run.init, signal.SIGKILL)  # the kernel kills the rest of its namespace
             processes.end(run.pid)  # first, since the namespace ends only when this is gone
             processes.end(run.init)
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)
-        processes.end(pid)
-        self._end_orphans()
+        while left := self._strays():
+            processes.end_all(self._strays)
+            for one in left:
+                processes.end(one)
 
-    def _end_orphans(self) -> None:
-        """Without a pid namespace, what a submission left comes to us, the subreaper."""
-        own = os.getpid()
-        while left := [one for one in processes.children(own) if _group(one) not in self._running]:
-            for child_pid in left:
-                processes.end(child_pid)
+    def _reap(self) -> None:
+        """Take note of the end of processes that lost their parent, which hold places until then.
+
+        In a pid namespace of their own its first process does.
+        """
+        known = {pid for run in self._running.values() for pid in (run.pid, run.init)}
+        for pid in processes.children(os.getpid()) if self._self < 0 else ():
+            if pid not in known:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+
+    def _strays(self) -> list[int]:
+        """Processes of no running submission: without a pid namespace, orphans come to us."""
+        roots = [one for one in processes.children(os.getpid())
+                 if _group(one) not in self._running]  # fmt: skip
+        return [*roots, *(pid for root in roots for pid in processes.descendants(root))]
 
 
 def _group(pid: int) -> int:

@@ -14,6 +14,8 @@ _ORDINARY: Final = {"user": 23_456, "bare": 23_457, "defenceless": 23_458}
 _NAMESPACE_CALLS: Final = ("unshare", "setns", "mount", "umount2", "pivot_root", "mount_setattr")
 
 
+_CONTAINER_CAPABILITIES: Final = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31}
+"""What Docker leaves root by default, as in capabilities(7); not CAP_SYS_PTRACE, for one."""
 _BY_ROOT: Final = ("root", "container")
 
 
@@ -28,6 +30,7 @@ def enter(mode: str) -> None:
         _make_reachable([sys.base_prefix, sys.prefix, str(ROOM)])
     if mode == "container":
         linux.mount("tmpfs", "/sys/fs/cgroup", "tmpfs", 0)
+        linux.keep_capabilities(_CONTAINER_CAPABILITIES)
         refuse(_NAMESPACE_CALLS)
     elif mode != "root" and os.geteuid() == 0:
         os.setgroups([])

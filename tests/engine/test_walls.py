@@ -20,6 +20,7 @@ from autograder.runner import cgroup, seccomp, syscalls, walls
 from autograder.runner.checkpoint import CallFailed
 from autograder.runner.limits import Limits
 from autograder.runner.processes import descendants
+from autograder.runner.tree import Tree
 from autograder.runner.usage import Held, Usage, folder_usage, hidden_files
 from autograder.runner.warm import Cell, JailError, WarmProcess, sweep
 from autograder.runner.wire import WireError
@@ -148,11 +149,37 @@ def test_doctor_says_of_each_wall_whether_it_stands_and_how_to_mend_it() -> None
 def test_no_process_of_a_submission_stays(warm: WarmProcess) -> None:
     assert warm.pid is not None
     before = len(descendants(warm.pid))
-    cell = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(60)"
+    cell = "import os, time\na = 1\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(60)"
     with warm.run([Cell(cell), GRADE], LIMITS, 1) as run:
-        assert 1 in run.checkpoints
-        assert len(descendants(warm.pid)) > before
+        assert run.checkpoints[1].read("a") == 1
+        assert_at_most(before + 2, warm)  # the checkpoint, and the first of its pid namespace
     assert len(descendants(warm.pid)) == before
+
+
+def test_what_a_call_leaves_running_ends_with_it(warm: WarmProcess) -> None:
+    cell = "import os, time\ndef f():\n    if os.fork() == 0:\n        os.setsid()\n"
+    cell += "        time.sleep(60)\n    return 1"
+    assert warm.pid is not None
+    with warm.run([Cell(cell), GRADE], LIMITS, 1) as run:
+        before = len([pid for pid in descendants(warm.pid) if alive(pid)])
+        for _ in range(3):
+            assert run.checkpoints[1].call("f", [], {}, True).value == 1
+        assert_at_most(before, warm)
+
+
+def assert_at_most(count: int, warm: WarmProcess) -> None:
+    assert warm.pid is not None
+    deadline = time.monotonic() + 5
+    while len(left := [pid for pid in descendants(warm.pid) if alive(pid)]) > count:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.02)
+
+
+def test_one_submission_s_end_leaves_another_s_checkpoints(warm: WarmProcess) -> None:
+    cells = [Cell("a = 1\ndef f(): return 2"), GRADE]
+    with warm.run(cells, LIMITS, 1) as first, warm.run(cells, LIMITS, 1) as second:
+        for run in (first, second, first):
+            assert run.checkpoints[1].call("f", [], {}, True).value == 2
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root reads another's memory")
@@ -200,9 +227,9 @@ def test_a_grading_process_that_is_killed_takes_everything_along(mode: str, tmp_
         from autograder.runner.limits import Limits
         from autograder.runner.warm import Cell, WarmProcess
         warm = WarmProcess()
-        run = warm.run([Cell({LEAVES_A_PROCESS!r}), Cell("", grade=True)], Limits(), 1)
+        warm.start()
         print("running", flush=True)
-        time.sleep(600)
+        warm.run([Cell("", grade=True), Cell({LEAVES_A_PROCESS!r})], Limits(cell_seconds=90), 1)
     """
     folder = Path(tempfile.mkdtemp(prefix="killed-"))  # where an ordinary user can go
     folder.chmod(0o777)
@@ -215,8 +242,13 @@ def test_a_grading_process_that_is_killed_takes_everything_along(mode: str, tmp_
         env=environment,
     )
     assert process.stdout is not None and process.stdout.readline() == b"running\n"
+    before = len(descendants(process.pid))
+    deadline = time.monotonic() + 20
+    while len(below := descendants(process.pid)) < before + 3:  # cells, checkpoint, daemon
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.2)
     below = descendants(process.pid)
-    assert len(below) > 4
     process.kill()
     process.wait()
     process.stdout.close()
@@ -225,11 +257,10 @@ def test_a_grading_process_that_is_killed_takes_everything_along(mode: str, tmp_
         time.sleep(0.05)
     assert not left
     assert list(folder.glob("autograder-*")), "its folder is still there"
-    in_folder = {"TMPDIR": str(folder)}
+    sweep = "from autograder.runner.warm import sweep; sweep()"
     subprocess.run(
-        [sys.executable, "-c", "from autograder.runner.warm import sweep; sweep()"],
-        cwd=ROOM, env=dict(os.environ) | in_folder, check=True, timeout=60,
-    )  # fmt: skip
+        [sys.executable, "-c", start + sweep], cwd=ROOM, env=environment, check=True, timeout=60
+    )
     assert not list(folder.glob("autograder-*")), "until the next one removes it"
     folder.rmdir()
 
@@ -241,6 +272,7 @@ if os.fork() == 0:
     if os.fork() == 0:
         time.sleep(600)
     os._exit(0)
+time.sleep(60)
 """
 
 
@@ -354,8 +386,8 @@ def test_memory_of_forks_counts_from_the_first_page(tmp_path: Path) -> None:
     try:
         process.stdout.readline()
         standing = set(walls.WALLS) - {walls.MEMORY}
-        others = descendants(os.getpid())
-        usage = Usage(standing, os.getpid(), others, "", Limits(memory_mib=64))
+        tree = Tree(os.getpid(), descendants(os.getpid()))
+        usage = Usage(standing, tree, "", Limits(memory_mib=64))
         usage.check()
         assert not usage.out_of_memory
         process.stdin.write(b"\n")
@@ -410,6 +442,9 @@ def test_the_filter_decides_as_the_lists_say(machine: str, change_metadata: bool
         assert answer("truncate") == ("allow" if change_metadata else "errno 1")
     assert answer("clone3") == answer("openat2") == "errno 38"
     assert answer("clone", 17) == "allow"
+    assert answer("clone", 0x10000 | 0x400) == "allow"
+    assert answer("clone", 0x10000) == "errno 1", "a thread with descriptors of its own"
+    assert (answer("close_range", 3, 9, 4), answer("close_range", 3, 9, 2)) == ("allow", "errno 1")
     for flag in (0x10000000, 0x20000000, 0x40000000, 0x20000, 0x2000000, 0x8000):
         assert answer("clone", 17 | flag) == "errno 1"
     assert answer("socketpair", 1, 1) == answer("socketpair", 1, 1 | 0o2000000) == "allow"
