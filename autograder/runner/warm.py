@@ -366,35 +366,24 @@ class WarmProcess:
         self, sockets: int, limits: Limits, count: int
     ) -> tuple[Run, Sequence[socket.socket]]:
         """Have a submission's process forked; our ends of its sockets."""
-        assert self._control is not None
         tree = self._new_tree()
         pairs = [socket.socketpair() for _ in range(sockets)]
         folder = tempfile.mkdtemp(dir=self._home)
         group = self._new_group(limits)
-        doors = [] if group is None else group.doors()
-        theirs = [pair[1].fileno() for pair in pairs]
-        request = {
-            "op": "run",
-            "folder": folder,
-            "limits": limits.to_wire(),
-            "sockets": sockets,
-            "caps": [] if group is None else [_CAPS[one] for one in group.controllers],
-        }
         try:
-            socket.send_fds(self._control, [wire.pack(request)], [*theirs, *doors])
-        except OSError as error:
-            raise WarmProcessError(f"the warm process ended: {error}") from error
-        finally:
-            for pair in pairs:
-                pair[1].close()
-            for door in doors:
-                os.close(door)
-        answer = self._answer()
-        if "pid" not in answer:
-            raise WarmProcessError(str(answer.get("broken")))
+            pid = self._ask_for_fork(folder, limits, [pair[1] for pair in pairs], group)
+        except BaseException:
+            self._trees.remove(tree)
+            _remove(folder)
+            for ours, _theirs in pairs:
+                ours.close()
+            if group is not None:
+                group.end()
+                group.remove()
+            raise
         run = Run(
             self,
-            int(answer["pid"]),
+            pid,
             folder=folder,
             group=group,
             count=count,
@@ -402,6 +391,38 @@ class WarmProcess:
             tree=tree,
         )
         return run, [pair[0] for pair in pairs]
+
+    def _ask_for_fork(
+        self,
+        folder: str,
+        limits: Limits,
+        sockets: Sequence[socket.socket],
+        group: cgroup.Group | None,
+    ) -> int:
+        """Send the warm process what a submission's process needs; that one's id."""
+        assert self._control is not None
+        doors = [] if group is None else group.doors()
+        request = {
+            "op": "run",
+            "folder": folder,
+            "limits": limits.to_wire(),
+            "sockets": len(sockets),
+            "caps": [] if group is None else [_CAPS[one] for one in group.controllers],
+        }
+        descriptors = [*(one.fileno() for one in sockets), *doors]
+        try:
+            socket.send_fds(self._control, [wire.pack(request)], descriptors)
+        except OSError as error:
+            raise WarmProcessError(f"the warm process ended: {error}") from error
+        finally:
+            for one in sockets:
+                one.close()
+            for door in doors:
+                os.close(door)
+        answer = self._answer()
+        if "pid" not in answer:
+            raise WarmProcessError(str(answer.get("broken")))
+        return int(answer["pid"])
 
     def _reap(self) -> None:
         self._tell({"op": "reap"})

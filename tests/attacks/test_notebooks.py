@@ -476,6 +476,8 @@ ATTACKS = [
     Attack("types", "wrong types all over", _wrong_types),
     Attack("cells-many", "too many cells",
            _add(*(_plain("1", f"n{n}") for n in range(5000))), 0, says="5006 celdas"),
+    Attack("cells-of-quotes", "code that takes twice its room on its way to the graders",
+           _add(*(_plain("#" + '"' * 190, "n") for n in range(2500)))),
     Attack("code-long", "a cell that is too long", _add(_plain("#" * 2**18, "long")), 0,
            says="La celda 7 es demasiado larga"),
     Attack("text-slow", "text that takes hours to show",

@@ -171,9 +171,13 @@ def test_what_honest_students_show_is_shown(course: Course) -> None:
         "# Título\n\nA *formula* $x < y$ and `a < b`:\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n"
         "```python\nif a < b: pass\n```\n\n![pasted](attachment:p.png) ![gone](attachment:q.png)\n"
     )
+    text += "\n![beside](img/fig.png) ![up](../fig.png) ![root](/etc/fig.png)\n"
     pasted = new_markdown_cell(text, attachments={"p.png": {"image/png": PIXEL}})
+    style = "<style scoped>.dataframe { color: red }</style>"
     table = "<table class='dataframe' border='1'><tr><th>x</th></tr><tr><td>7</td></tr></table>"
-    shown = new_code_cell(f"from IPython.display import HTML\nHTML({table!r})", id="table")
+    shown = new_code_cell(
+        f"from IPython.display import HTML\nHTML({style[::-1]!r}[::-1] + {table!r})", id="table"
+    )
     figure = new_code_cell("import matplotlib.pyplot as plt\nplt.plot([1, 2])", id="figure")
     for page in pages(course, "honest", [pasted, shown, figure]):
         heading = page.find("h1", string="Título")
@@ -181,7 +185,11 @@ def test_what_honest_students_show_is_shown(course: Course) -> None:
         assert "$x < y$" in page.get_text() and "a < b" in page.get_text()
         assert page.find("code", string="a < b") is not None
         assert page.find("td", string="2") is not None and page.find("td", string="7") is not None
-        pictures = [str(one["src"]) for one in page.find_all("img")]
+        assert "color: red" not in page.get_text(), "as pandas writes it above each table"
+        beside = {str(one.get("alt")): one.get("src") for one in page.find_all("img")}
+        assert beside["beside"] == "img/fig.png"
+        assert beside["up"] is beside["root"] is None
+        pictures = [str(one.get("src")) for one in page.find_all("img")]
         assert any(PIXEL in picture for picture in pictures)
         assert sum(picture.startswith("data:image/png;base64,") for picture in pictures) >= 2
         result = page.find(class_="autograder")

@@ -16,6 +16,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from autograder.bridge.course import Course, Summary
 from autograder.bridge.preprocessors import submission_seed
 from autograder.check import check
+from autograder.runner.processes import descendants, has_ended
 
 CONFIG = """
 from autograder.bridge import configure
@@ -246,6 +247,33 @@ def test_after_a_kill_the_next_run_completes_the_class(course: Course, tmp_path:
     assert {student: scores[student]["one-tensor"] for student in students} == dict.fromkeys(
         students, 3
     )
+
+
+def test_a_grading_process_ends_with_the_one_that_uses_it(course: Course) -> None:
+    """Also while it is busy with a submission that never ends."""
+    code = f"""
+from pathlib import Path
+from autograder.grading.cells import CodeCell
+from autograder.grading.client import GradingProcess
+from autograder.runner.limits import Limits
+root = Path({str(course.root)!r})
+process = GradingProcess(root, root / "tests/graders")
+process.grade_ids("one")
+print("running", flush=True)
+limits = Limits(cell_seconds=60, submission_seconds=60)
+process.grade("one", [CodeCell("while True: pass")], limits, seed=1)
+"""
+    client = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert client.stdout is not None and client.stdout.readline() == b"running\n"
+    deadline = time.monotonic() + 30
+    while len(below := descendants(client.pid)) < 4 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    client.kill()
+    client.communicate()
+    deadline = time.monotonic() + 20
+    while not all(map(has_ended, below)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(below) >= 4 and all(map(has_ended, below))
 
 
 def test_a_locked_gradebook_gets_one_clear_error(course: Course) -> None:

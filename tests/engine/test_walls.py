@@ -22,7 +22,7 @@ from autograder.runner.limits import Limits
 from autograder.runner.processes import descendants
 from autograder.runner.tree import Tree
 from autograder.runner.usage import Held, Usage, folder_usage, hidden_files
-from autograder.runner.warm import Cell, JailError, WarmProcess, sweep
+from autograder.runner.warm import Cell, JailError, WarmProcess, WarmProcessError, sweep
 from autograder.runner.wire import WireError
 from tests.attacks.modes import ROOM, available
 
@@ -281,6 +281,45 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").split(") ")[1][0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_sweeping_removes_what_is_deep_and_leaves_what_is_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    deep = tmp_path / "autograder-4194305-x"  # no process has such an id
+    deep.mkdir()
+    here = os.open(deep, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("a", dir_fd=here)
+        below = os.open("a", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    strange = tmp_path / "autograder-4194306-x"
+    strange.mkdir()
+    if os.geteuid() == 0:
+        os.chown(strange, 12345, 12345)
+    sweep()
+    assert not deep.exists()
+    assert strange.exists() == (os.geteuid() == 0)
+
+
+def test_a_warm_process_that_does_not_answer_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = WarmProcess(warm=False)
+    try:
+        process.start()
+        first = process.pid
+        assert first is not None and process._control is not None
+        for pid in descendants(first):
+            os.kill(pid, 19)  # SIGSTOP
+        process._control.settimeout(0.2)
+        with pytest.raises(WarmProcessError):
+            process.probe(LIMITS)
+        assert walls.SUBPROCESS in process.probe(LIMITS)
+        assert process.pid != first
+    finally:
+        process.stop()
 
 
 def test_sweeping_leaves_what_is_in_use(warm: WarmProcess) -> None:
