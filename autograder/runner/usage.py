@@ -26,7 +26,7 @@ from autograder.runner.processes import freeze, has_ended, send
 from autograder.runner.tree import Tree
 from autograder.runner.wire import WireError
 
-_EXTRA_MIB: Final = 128
+_EXTRA_MIB: Final = 256
 """Room for pages that differ from the warm process's without the submission's doing."""
 _SOCKET_BYTES: Final = 256 * 1024
 """What a socket may hold, at most: its buffer, of the size that every socket begins with."""
