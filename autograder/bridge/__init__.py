@@ -46,7 +46,9 @@ def configure(config: Any) -> None:
         "autograder.bridge.preprocessors.MarkFaults",
         "nbgrader.preprocessors.AssignLatePenalties",
         "nbgrader.preprocessors.CheckCellMetadata",
+        "autograder.bridge.preprocessors.StoreGrades",
     ]
+    config.Exporter.optimistic_validation = True  # once a notebook, not after every preprocessor
     config.HTMLExporter.sanitize_html = True
     config.HTMLExporter.filters = dict(config.HTMLExporter.get("filters", {})) | FILTERS
     if "code_stub" not in config.ClearSolutions:

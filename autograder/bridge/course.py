@@ -2,6 +2,7 @@
 
 import glob
 import hashlib
+import json
 import logging
 import os
 import re
@@ -13,15 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import nbformat
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps import NbGrader
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
 from nbgrader.plugins import CsvExportPlugin
 from nbgrader.utils import capture_log
-from sqlalchemy.exc import SAWarning
+from sqlalchemy.exc import SAWarning, SQLAlchemyError
 from traitlets import TraitError
 
+from autograder.bridge.database import one_gradebook, undo
 from autograder.bridge.files import open_plain_file
 from autograder.bridge.notebooks import METADATA
 from autograder.bridge.preprocessors import RunGraders
@@ -211,13 +212,13 @@ class Course:
             score, most = float(submission.score), float(submission.max_score)
         result = Summary(assignment, student, score, most, skipped=skipped)
         for path in sorted(self.folder("autograded", assignment, student).glob("*.ipynb")):
-            notebook = nbformat.read(path, as_version=4)
-            facts = notebook.metadata.get(METADATA, {})
+            notebook = json.loads(path.read_text(encoding="utf-8"))  # our own, and valid
+            facts = notebook["metadata"].get(METADATA, {})
             result.problem = result.problem or facts.get("problem", "")
             if not facts.get("problem"):  # then everything was put back, which says nothing
                 result.notes += facts.get("notes", [])
-            for cell in notebook.cells:
-                checks = cell.metadata.get(METADATA, {}).get("checks", [])
+            for cell in notebook["cells"]:
+                checks = cell["metadata"].get(METADATA, {}).get("checks", [])
                 result.faults += [c["detail"] for c in checks if c["status"] == "fault"]
         if not result.max_score:
             result.problem = result.problem or _("No notebook was handed in.")
@@ -252,6 +253,18 @@ class Course:
                 digest.update(_fingerprint(path))
         return digest.hexdigest()
 
+    def _run(self, app: Any) -> str | None:
+        """Run a converter; what it logged if it failed, and then nothing of it is stored."""
+        try:
+            with self._in_root(), _logging(self.app.log), one_gradebook():
+                result = capture_log(app)
+                if not result["success"]:
+                    undo()
+                    return f"{result.get('log', '')}{result.get('error', '')}"
+        except SQLAlchemyError as error:  # what was told the gradebook could not be stored
+            return str(error)
+        return None
+
     def _convert(self, converter: type[Any], assignment: str, student: str) -> None:
         """Run one of nbgrader's converters on one submission.
 
@@ -263,11 +276,9 @@ class Course:
             self.directory.student_id = student
             app = converter(coursedir=self.directory, parent=self.app)
             app.force = True
-            with self._in_root(), _logging(self.app.log):
-                result = capture_log(app)
-            if result["success"]:
+            log = self._run(app)
+            if log is None:
                 return
-            log = result.get("log", "") + result.get("error", "")
             if "database is locked" not in log or attempt == _LOCKED_TRIES - 1:
                 raise CourseError(_explain(log, assignment, student))
 

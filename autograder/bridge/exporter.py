@@ -2,6 +2,7 @@
 
 import shutil
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,22 @@ from nbformat.notebooknode import NotebookNode
 from nbgrader.converters import Autograde
 from traitlets import Integer
 
+from autograder.bridge.database import one_gradebook
 from autograder.bridge.files import OtherFiles, find_assignments, has_links
 from autograder.bridge.notebooks import METADATA, UnreadableNotebook, placeholder, read_submission
+from autograder.bridge.schema import check_schemas_once
 from autograder.messages import set_language
 from autograder.messages import translate as _
+
+
+def _in_one_gradebook(convert: Callable[[], None]) -> Callable[[], None]:
+    """Let the steps of a whole conversion share a connection, as nbgrader has no hook for it."""
+
+    def converted() -> None:
+        with one_gradebook():
+            convert()
+
+    return converted
 
 
 class SubmissionExporter(NotebookExporter):
@@ -35,9 +48,11 @@ class SubmissionExporter(NotebookExporter):
         self._other_files: OtherFiles | None = None
         # RunGraders sets it too, but by then this has already written for the student
         set_language(self.config.get("RunGraders", {}).get("language", "es"))
+        check_schemas_once()
         if isinstance(self.parent, Autograde):
             find_assignments(self.parent)
             self._guard(self.parent)
+            self.parent.convert_notebooks = _in_one_gradebook(self.parent.convert_notebooks)
 
     def _guard(self, converter: Any) -> None:
         """Let the converter copy other files, and read the time stamp, from a clean copy.

@@ -13,6 +13,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Dict, Enum, Float, Integer, TraitError, Unicode, validate
 
+from autograder.bridge.database import store
 from autograder.bridge.notebooks import METADATA
 from autograder.bridge.render import cell_html
 from autograder.grading.cells import code_cells
@@ -108,6 +109,7 @@ class RunGraders(NbGraderPreprocessor):  # type: ignore[misc]
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """Run and grade one notebook."""
+        store()  # nobody must wait for the database while cells run
         set_language(self.language)
         facts = resources["nbgrader"]
         course = Path.cwd()  # nbgrader's converters run in the course's root
@@ -250,4 +252,13 @@ class MarkFaults(NbGraderPreprocessor):  # type: ignore[misc]
                     continue
                 grade.needs_manual_grade = True
             gradebook.db.commit()
+        return nb, resources
+
+
+class StoreGrades(NbGraderPreprocessor):  # type: ignore[misc]
+    """Store a notebook's scores: the last step, so that all of them are there or none."""
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        """Store what the steps before have told the gradebook."""
+        store()
         return nb, resources

@@ -1,0 +1,115 @@
+"""One connection to the gradebook for many steps, where nbgrader makes one for each.
+
+Every step of nbgrader's conversion opens a ``Gradebook`` of its own: an engine that compiles every
+query anew, a look at every table, a query for the course; and each score is stored in a
+transaction of its own. That is most of nbgrader's time. Inside ``one_gradebook`` all of them share
+an engine and a session, and what they store is written when ``store`` is called: before cells
+run, so that nobody waits for the database meanwhile, and when a notebook is done. So a notebook's
+scores are in the gradebook all at once or not at all.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from nbgrader.api import Gradebook
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
+
+_connections: dict[str, "_Connection"] = {}
+_open = False
+
+
+class _LateSession(Session):
+    """A session whose ``commit`` writes to the database without ending the transaction."""
+
+    def commit(self) -> None:
+        """Check and send what is pending."""
+        self.flush()
+
+    def store(self) -> None:
+        """Commit, which stores all that was sent."""
+        super().commit()
+
+
+class _Connection:
+    """The engine and the session that gradebooks of one address share."""
+
+    def __init__(self, first: Any) -> None:
+        self.engine = first.engine
+        factory = sessionmaker(class_=_LateSession, bind=self.engine, expire_on_commit=False)
+        self.db = scoped_session(factory)
+        self.courses = {first.course_id}
+        self.file = _file_of(str(first.engine.url))
+
+    def lend(self, gradebook: Any, course_id: str, authenticator: Any) -> None:
+        """Make a gradebook one of those that share this connection."""
+        gradebook.engine, gradebook.db = self.engine, self.db
+        gradebook.course_id, gradebook.authenticator = course_id, authenticator
+        if course_id not in self.courses:
+            gradebook.check_course(course_id=course_id)
+            self.courses.add(course_id)
+
+    def rest(self) -> None:
+        """Undo what was not stored, and hold nothing of the database."""
+        self.db.remove()
+        self.engine.dispose()
+
+
+@contextmanager
+def one_gradebook() -> Iterator[None]:
+    """Let every ``Gradebook`` that is opened meanwhile share a connection; nests.
+
+    What was not stored when an exception leaves the block is undone.
+    """
+    global _open
+    if _open:
+        yield
+        return
+    own_init, own_close = Gradebook.__init__, Gradebook.close
+
+    def init(
+        self: Any, db_url: str, course_id: str = "default_course", authenticator: Any = None
+    ) -> None:
+        known = _connections.get(db_url)
+        if known is None or known.file != _file_of(db_url):
+            own_init(self, db_url, course_id, authenticator)
+            self.db.remove()
+            _connections[db_url] = _Connection(self)
+        _connections[db_url].lend(self, course_id, authenticator)
+
+    def close(self: Any) -> None:
+        self.db.expire_all()  # the next one reads anew, as with a connection of its own
+
+    Gradebook.__init__, Gradebook.close, _open = init, close, True
+    try:
+        yield
+        store()
+    finally:
+        Gradebook.__init__, Gradebook.close, _open = own_init, own_close, False
+        for connection in _connections.values():
+            connection.rest()
+
+
+def store() -> None:
+    """Store what gradebooks that share a connection have been told so far."""
+    if _open:
+        for connection in _connections.values():
+            connection.db().store()
+
+
+def undo() -> None:
+    """Forget what gradebooks that share a connection have been told since the last ``store``."""
+    for connection in _connections.values():
+        connection.db.rollback()
+
+
+def _file_of(db_url: str) -> tuple[int, int] | None:
+    """Which file an SQLite database is in, to notice when another takes its place."""
+    url = make_url(db_url)
+    try:
+        facts = os.stat(url.database or "")
+    except OSError:
+        return None
+    return (facts.st_dev, facts.st_ino) if url.get_backend_name() == "sqlite" else None

@@ -1,0 +1,37 @@
+"""Checks of nbgrader's metadata, without a check of the schema itself for every cell.
+
+nbgrader calls ``jsonschema.validate`` for each cell, which validates the schema that it is given
+first: ten times the work of the cell.
+"""
+
+from typing import Any
+
+import jsonschema
+from nbgrader.nbgraderformat import common
+
+_validators: dict[str, Any] = {}
+
+
+class _JsonSchema:
+    """Stands for the module ``jsonschema`` in nbgrader's validator."""
+
+    @staticmethod
+    def validate(instance: Any, schema: dict[str, Any]) -> None:
+        """Validate as ``jsonschema.validate`` does.
+
+        Raises:
+            jsonschema.ValidationError: the instance is not of the schema.
+        """
+        key = repr(schema)
+        if key not in _validators:
+            kind = jsonschema.validators.validator_for(schema)
+            kind.check_schema(schema)
+            _validators[key] = kind(schema)
+        error = jsonschema.exceptions.best_match(_validators[key].iter_errors(instance))
+        if error is not None:
+            raise error
+
+
+def check_schemas_once() -> None:
+    """Have nbgrader check each schema once in the life of this process."""
+    common.jsonschema = _JsonSchema
