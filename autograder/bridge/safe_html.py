@@ -32,7 +32,7 @@ _ATTRIBUTES: Final = {
     "th": {"align", "colspan", "rowspan", "scope"},
 }
 _PICTURE: Final = re.compile(r"data:image/(png|jpeg|gif|svg\+xml);base64,[A-Za-z0-9+/=\s]*")
-_FILE: Final = re.compile(r"(?i)(?!.*\.\.)[\w ./%-]*[\w%-]\.(png|jpe?g|gif|svg)")
+_FILE: Final = re.compile(r"(?i)(?!/)(?!.*\.\.)[\w ./%-]*[\w%-]\.(png|jpe?g|gif|svg)")
 """A picture beside the notebook."""
 _STYLE_SHEET: Final = re.compile(r"(?is)<style\b.*?</style\s*>")
 _LINK: Final = re.compile(r"(?i)https?://|mailto:|#")
@@ -50,14 +50,10 @@ def _keep(tag: str, name: str, value: str) -> bool:
     if name == "class":
         return all(_CLASSES.fullmatch(one) for one in value.split())
     if (tag, name) == ("img", "src"):
-        return bool(_PICTURE.fullmatch(value) or _is_beside(value))
+        return bool(_PICTURE.fullmatch(value) or _FILE.fullmatch(value))
     if (tag, name) == ("a", "href"):
         return _LINK.match(value) is not None
     return name in _ATTRIBUTES["*"] or name in _ATTRIBUTES.get(tag, ())
-
-
-def _is_beside(path: str) -> bool:
-    return _FILE.fullmatch(path) is not None and not path.startswith("/")
 
 
 def clean_html(html: str | bytes) -> str:

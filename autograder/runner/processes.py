@@ -38,11 +38,21 @@ def ids_in_namespaces(pid: int) -> list[int]:
 
 def has_ended(pid: int) -> bool:
     """Whether no thread of a process runs any more; it may still wait for its parent's notice."""
+    return _threads_after_the_first(pid) == 0
+
+
+def hides_behind_a_thread(pid: int) -> bool:
+    """Whether a process's first thread has ended and another has not: /proc shows nothing then."""
+    return bool(_threads_after_the_first(pid))
+
+
+def _threads_after_the_first(pid: int) -> int | None:
+    """Threads that run on after a process's first one has ended; None if that has not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(") ")[2][:1]
-        return state in ("Z", "X") and len(os.listdir(f"/proc/{pid}/task")) <= 1
+        return len(os.listdir(f"/proc/{pid}/task")) - 1 if state in ("Z", "X") else None
     except OSError:
-        return True
+        return 0
 
 
 def freeze(find: Callable[[], Iterable[int]]) -> set[int]:

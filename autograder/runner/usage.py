@@ -22,7 +22,7 @@ from typing import Final
 from autograder.runner import walls
 from autograder.runner.limits import MIB, Limits
 from autograder.runner.linux import looking_as
-from autograder.runner.processes import freeze, has_ended, send
+from autograder.runner.processes import freeze, hides_behind_a_thread, send
 from autograder.runner.tree import Tree
 from autograder.runner.wire import WireError
 
@@ -30,9 +30,8 @@ _EXTRA_MIB: Final = 256
 """Room for pages that differ from the warm process's without the submission's doing."""
 _SOCKET_BYTES: Final = 256 * 1024
 """What a socket may hold, at most: its buffer, of the size that every socket begins with."""
-
-
 _MAPS_BYTES: Final = 1024 * 1024
+"""A process with more than this to read of its mappings takes too long to look through."""
 _VANISHED: Final = (FileNotFoundError, NotADirectoryError)
 
 
@@ -82,7 +81,7 @@ class Usage:
             return
         own = self._tree.own()
         for pid in own:
-            if _hides_behind_a_thread(pid):
+            if hides_behind_a_thread(pid):
                 send(pid, signal.SIGKILL)
         with looking_as(self._look_as):
             held = Held.by(own)
@@ -122,7 +121,7 @@ class Usage:
     def _measured(self, folder: str, most: int) -> tuple[int, int] | None:
         """Bytes and entries of the folder, which stands still if it is moved about meanwhile."""
         try:
-            return folder_usage(folder, most, moved=Moved)
+            return folder_usage(folder, most, notice=True)
         except Moved:
             stopped = freeze(self._tree.own)
             try:
@@ -182,9 +181,7 @@ class Held:
                 self.deleted[found.st_ino] = found.st_blocks * 512
 
 
-def folder_usage(
-    folder: str, most: int, moved: type[Exception] | None = None
-) -> tuple[int, int] | None:
+def folder_usage(folder: str, most: int, notice: bool = False) -> tuple[int, int] | None:
     """Bytes and entries below a folder; stops counting a little after ``most`` entries.
 
     None where a part of it cannot be seen: a folder that is closed even to its owner, or a path
@@ -193,7 +190,10 @@ def folder_usage(
     Args:
         folder: its path.
         most: entries after which to stop.
-        moved: raised when something vanishes meanwhile; by default that counts nothing.
+        notice: whether it matters when something vanishes meanwhile, or it just counts nothing.
+
+    Raises:
+        Moved: something vanished, and ``notice`` is True.
     """
     size = count = 0
     left = [folder]
@@ -202,23 +202,23 @@ def folder_usage(
             with os.scandir(left.pop()) as entries:
                 for entry in itertools.islice(entries, most + 2):
                     count += 1
-                    size += _bytes_on_disk(entry, moved)
+                    size += _bytes_on_disk(entry, notice)
                     if entry.is_dir(follow_symlinks=False):
                         left.append(entry.path)
         except _VANISHED as error:
-            if moved is not None:
-                raise moved from error
+            if notice:
+                raise Moved from error
         except OSError:
             return None
     return size, count
 
 
-def _bytes_on_disk(entry: os.DirEntry[str], moved: type[Exception] | None) -> int:
+def _bytes_on_disk(entry: os.DirEntry[str], notice: bool) -> int:
     try:
         return entry.stat(follow_symlinks=False).st_blocks * 512
     except FileNotFoundError as error:
-        if moved is not None:
-            raise moved from error
+        if notice:
+            raise Moved from error
         return 0
 
 
@@ -244,14 +244,6 @@ def hidden_files(folder: str, held: Held, pids: Iterable[int]) -> bool:
                     inode = int(line.split()[4])  # the device may be that below an overlay
                     if inode not in held.deleted:
                         return True
-    return False
-
-
-def _hides_behind_a_thread(pid: int) -> bool:
-    """Whether a process's first thread has ended and another has not: /proc shows nothing then."""
-    with contextlib.suppress(OSError):
-        stat_line = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-        return stat_line.rpartition(") ")[2][:1] == "Z" and not has_ended(pid)
     return False
 
 

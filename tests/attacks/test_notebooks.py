@@ -21,9 +21,10 @@ from typing import Any
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell
 
 from autograder.bridge.course import Course
+from tests.small_course import KERNEL, make_course, nbgrader_cell, notebook_of
 
 CONFIG = """
 from autograder.bridge import configure
@@ -50,36 +51,23 @@ def test_double(submission: Submission) -> None:
     if not close(result.tensor, 2 * x):
         fail("it does not double")
 '''
-KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 RIGHT = {"one-tensor": "t = torch.ones(3)", "one-double": "def double(x):\n    return FACTOR * x"}
 WRONG = {"one-tensor": "t = torch.zeros(3)", "one-double": "def double(x):\n    return 7"}
 ALL = 7.0
 
 
 def _source_notebook() -> Any:
-    def cell(source: str, grade_id: str, points: float | None = None, locked: bool = False) -> Any:
-        grade = points is not None
-        facts = {
-            "grade_id": grade_id,
-            "grade": grade,
-            "solution": not (grade or locked),
-            "locked": grade or locked,
-            "task": False,
-            "schema_version": 3,
-        }
-        facts |= {"points": points} if grade else {}
-        return new_code_cell(source, id=grade_id, metadata={"nbgrader": facts})
-
-    notebook = new_notebook(metadata={"kernelspec": KERNEL})
-    notebook.cells = [
+    cells = [
         new_code_cell("import torch", id="imports"),
-        cell("FACTOR = 2", "one-data", locked=True),
-        cell("### BEGIN SOLUTION\nt = torch.ones(3)\n### END SOLUTION", "one-tensor-solution"),
-        cell("assert t.shape == (3,)", "one-tensor", 3),
-        cell("### BEGIN SOLUTION\ndouble = 1\n### END SOLUTION", "one-double-solution"),
-        cell("assert double(1) == 2", "one-double", 4),
+        nbgrader_cell("FACTOR = 2", "one-data", locked=True),
+        nbgrader_cell(
+            "### BEGIN SOLUTION\nt = torch.ones(3)\n### END SOLUTION", "one-tensor-solution"
+        ),
+        nbgrader_cell("assert t.shape == (3,)", "one-tensor", 3),
+        nbgrader_cell("### BEGIN SOLUTION\ndouble = 1\n### END SOLUTION", "one-double-solution"),
+        nbgrader_cell("assert double(1) == 2", "one-double", 4),
     ]
-    return notebook
+    return notebook_of(cells)
 
 
 @dataclass
@@ -545,15 +533,10 @@ ATTACKS = [
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     root = tmp_path_factory.mktemp("course")
-    (root / "nbgrader_config.py").write_text(CONFIG)
     (root / "source/one/more").mkdir(parents=True)
     (root / "source/one/data.csv").write_text("1,2\n")
     (root / "source/one/more/data.csv").write_text("3,4\n")
-    (root / "tests/graders/one").mkdir(parents=True)
-    (root / "tests/graders/one/test_one.py").write_text(GRADERS)
-    nbformat.write(_source_notebook(), root / "source/one/one.ipynb")
-    made = Course(root)
-    made.release("one")
+    made = make_course(root, CONFIG, GRADERS, _source_notebook())
     hand_in(made, "honest")
     return made
 

@@ -18,6 +18,7 @@ from nbgrader.server_extensions.formgrader import handlers
 
 from autograder.bridge.course import Course
 from autograder.bridge.safe_html import clean_html
+from tests.small_course import make_course, nbgrader_cell, notebook_of
 
 CONFIG = """
 from autograder.bridge import configure
@@ -81,31 +82,14 @@ MARKDOWN = [
 ]
 
 
-def cell(source: str, grade_id: str, points: float | None = None) -> Any:
-    facts = {"grade_id": grade_id, "grade": points is not None, "solution": points is None,
-             "locked": points is not None, "task": False, "schema_version": 3}  # fmt: skip
-    facts |= {} if points is None else {"points": points}
-    return new_code_cell(source, id=grade_id, metadata={"nbgrader": facts})
-
-
 def honest_cells() -> list[Any]:
-    return [cell("a = 1", "one-a-solution"), cell("assert a", "one-a", 3)]
+    return [nbgrader_cell("a = 1", "one-a-solution"), nbgrader_cell("assert a", "one-a", 3)]
 
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     root = tmp_path_factory.mktemp("course")
-    (root / "nbgrader_config.py").write_text(CONFIG)
-    (root / "source/one").mkdir(parents=True)
-    (root / "tests/graders/one").mkdir(parents=True)
-    (root / "tests/graders/one/test_one.py").write_text(GRADERS)
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = new_notebook(metadata={"kernelspec": kernel})
-    notebook.cells = honest_cells()
-    nbformat.write(notebook, root / "source/one/one.ipynb")
-    made = Course(root)
-    made.release("one")
-    return made
+    return make_course(root, CONFIG, GRADERS, notebook_of(honest_cells()))
 
 
 def pages(course: Course, student: str, more: list[Any]) -> Iterator[BeautifulSoup]:

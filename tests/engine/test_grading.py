@@ -11,12 +11,13 @@ from typing import Any
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell
 
 from autograder.bridge.course import Course, Summary
 from autograder.bridge.preprocessors import submission_seed
 from autograder.check import check
 from autograder.runner.processes import descendants, has_ended
+from tests.small_course import make_course, nbgrader_cell, notebook_of
 
 CONFIG = """
 from autograder.bridge import configure
@@ -68,45 +69,22 @@ def test_whatever(submission: Submission) -> None:
 '''
 
 
-def nbgrader_cell(source: str, grade_id: str, points: float | None = None) -> Any:
-    cell = new_code_cell(source, id=grade_id)
-    grade = points is not None
-    cell.metadata["nbgrader"] = {
-        "grade_id": grade_id,
-        "grade": grade,
-        "solution": not grade,
-        "locked": grade,
-        "task": False,
-        "schema_version": 3,
-    } | ({"points": points} if grade else {})
-    return cell
-
-
 def source_notebook(tensor: str, double: str) -> Any:
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = new_notebook(metadata={"kernelspec": kernel})
-    notebook.cells = [
+    cells = [
         new_code_cell("import torch", id="imports"),
         nbgrader_cell(f"### BEGIN SOLUTION\n{tensor}\n### END SOLUTION", "one-tensor-solution"),
         nbgrader_cell("assert t.shape == (3,)", "one-tensor", 3),
         nbgrader_cell(f"### BEGIN SOLUTION\n{double}\n### END SOLUTION", "one-double-solution"),
         nbgrader_cell("assert double(1) == 2", "one-double", 4),
     ]
-    return notebook
+    return notebook_of(cells)
 
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     root = tmp_path_factory.mktemp("course")
-    (root / "nbgrader_config.py").write_text(CONFIG)
-    (root / "source/one").mkdir(parents=True)
-    (root / "tests/graders/one").mkdir(parents=True)
-    (root / "tests/graders/one/test_one.py").write_text(GRADERS)
     notebook = source_notebook("t = torch.ones(3)", "def double(x):\n    return 2 * x")
-    nbformat.write(notebook, root / "source/one/one.ipynb")
-    made = Course(root)
-    made.release("one")
-    return made
+    return make_course(root, CONFIG, GRADERS, notebook)
 
 
 def hand_in(course: Course, student: str, answers: Mapping[str, str]) -> Path:
