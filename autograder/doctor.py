@@ -41,7 +41,7 @@ def require_walls(allow_unsafe: bool) -> list[str]:
 
 
 def _probe() -> Sequence[str]:
-    process = WarmProcess(warm=False)
+    process = WarmProcess(serves="")
     try:
         return process.probe(Limits())
     finally:

@@ -30,3 +30,13 @@ def translate(text: str, **values: object) -> str:
     """The text in the current language, with ``{name}`` replaced by ``values``."""
     translated = _catalog.gettext(text)
     return translated.format(**values) if values else translated
+
+
+def refusal_texts() -> dict[str, str]:
+    """What students read where something cannot work (keys: ``runner.refusals.TEXTS``)."""
+    _ = translate
+    return {
+        "program": _("While it is graded, a notebook can start no other program."),
+        "network": _("While it is graded, a notebook has no network."),
+        "workers": _("While it is graded, a notebook can start no worker process; use 0 workers."),
+    }

@@ -19,6 +19,31 @@ STUB = (
 """What a student finds in place of a solution region, by default."""
 
 
+def configure_execute(config: Any) -> None:
+    """Put the runner into nbgrader in the place of its Execute, and change nothing else.
+
+    For courses whose tests are in the notebooks' cells::
+
+        from autograder.bridge import configure_execute
+        configure_execute(get_config())
+
+    Args:
+        config: the traitlets ``Config`` of ``nbgrader_config.py``, as ``get_config()`` gives it.
+    """
+    config.Autograde.exporter_class = "autograder.bridge.exporter.SubmissionExporter"
+    config.Autograde.autograde_preprocessors = [
+        "autograder.bridge.execute.JailedExecute",
+        "nbgrader.preprocessors.IgnorePattern",
+        "nbconvert.preprocessors.ClearMetadataPreprocessor",
+        "nbgrader.preprocessors.LimitOutput",
+        "nbgrader.preprocessors.SaveAutoGrades",
+        "nbgrader.preprocessors.AssignLatePenalties",
+        "nbgrader.preprocessors.CheckCellMetadata",
+        "autograder.bridge.preprocessors.StoreGrades",
+    ]
+    config.Exporter.optimistic_validation = True  # once a notebook, not after every preprocessor
+
+
 def configure(config: Any) -> None:
     """Put the engine into nbgrader: hidden graders instead of in-kernel tests.
 

@@ -145,7 +145,7 @@ class Course:
 
     def allow_unsafe(self) -> None:
         """Run submissions also where the walls against strangers cannot be had."""
-        self.app.config.RunGraders.allow_unsafe = True
+        self.app.config.Jail.allow_unsafe = True
         self.settings.allow_unsafe = True
 
     def autograde(self, assignment: str, student: str, force: bool = False) -> Summary:

@@ -145,6 +145,31 @@ def _read_plain_file(path: Path, limit: int) -> bytes | None:
     return data if len(data) <= limit else None
 
 
+def read_plain_files(folder: Path, largest: int, most: int) -> dict[str, bytes]:
+    """The files beside a notebook, without notebooks, links and what is ours.
+
+    Args:
+        folder: where the notebook is.
+        largest: files of more bytes than this are left out.
+        most: bytes of all of them together; what comes later is left out.
+
+    Returns:
+        Their contents, by their paths below the folder.
+    """
+    found: dict[str, bytes] = {}
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(place, name).relative_to(folder)
+            if _is_ours(path) or path.suffix == ".ipynb" or len(found) >= MAX_OTHER_FILES:
+                continue
+            data = _read_plain_file(folder / path, min(largest, most))
+            if data is not None:
+                most -= len(data)
+                found[str(path)] = data
+    return found
+
+
 def open_plain_file(path: Path) -> BufferedReader | None:
     """Open a file without following a link or waiting for a pipe; None for a folder or a device.
 

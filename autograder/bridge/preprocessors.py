@@ -2,7 +2,6 @@
 
 import atexit
 import hashlib
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,28 +10,33 @@ from nbformat.v4 import new_markdown_cell, new_output
 from nbgrader import utils
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.preprocessors import NbGraderPreprocessor
-from traitlets import Bool, Dict, Enum, Float, Integer, TraitError, Unicode, validate
+from traitlets import Float, Unicode
 
 from autograder.bridge.database import store
+from autograder.bridge.files import read_plain_files
 from autograder.bridge.notebooks import METADATA
 from autograder.bridge.render import cell_html
+from autograder.bridge.settings import Jail
 from autograder.grading.cells import code_cells
 from autograder.grading.client import GradingProcess
 from autograder.grading.results import CellResult
-from autograder.messages import LANGUAGES, set_language
+from autograder.messages import set_language
 from autograder.messages import translate as _
-from autograder.runner.limits import Limits
+from autograder.runner.limits import MIB, Limits
 from autograder.runner.outcome import CellOutcome, Status
+from autograder.runner.warm import Packages
 
 _ENGINES_OWN: Final = ("timeout", "output", "memory", "died", "not run")
-_processes: dict[tuple[Path, Path], GradingProcess] = {}
+_FILES_BYTES: Final = 48 * MIB
+"""Files beside a notebook that its cells can read, all together: they fit one frame."""
+_processes: dict[tuple[Path, Path, Packages], GradingProcess] = {}
 
 
-def grading_process(course: Path, graders: Path) -> GradingProcess:
+def grading_process(course: Path, graders: Path, packages: Packages) -> GradingProcess:
     """The grading process of a course, one for the life of this process."""
-    key = (course, graders)
+    key = (course, graders, packages)
     if key not in _processes:
-        _processes[key] = GradingProcess(course, graders)
+        _processes[key] = GradingProcess(course, graders, packages)
         atexit.register(_processes[key].stop)
     return _processes[key]
 
@@ -42,7 +46,7 @@ def _grade_id(cell: NotebookNode) -> str | None:
     return grade_id if isinstance(grade_id, str) else None
 
 
-class RunGraders(NbGraderPreprocessor):  # type: ignore[misc]
+class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
     """Run the notebook in the warm process and its hidden graders in the grading process.
 
     Takes the place of nbgrader's Execute. Grade cells that have hidden graders get their score
@@ -53,59 +57,9 @@ class RunGraders(NbGraderPreprocessor):  # type: ignore[misc]
     graders = Unicode(
         "tests/graders", help="Folder of the hidden graders, one sub-folder per assignment."
     ).tag(config=True)
-    language = Enum(LANGUAGES, "es", help="Language of what students read.").tag(config=True)
-    cell_seconds = Float(10.0, min=0.1, help="Seconds that one cell may take.").tag(config=True)
-    submission_seconds = Float(60.0, min=1.0, help="Seconds that all cells may take.").tag(
-        config=True
-    )
-    call_seconds = Float(5.0, min=0.1, help="Seconds that one call of a function may take.").tag(
-        config=True
-    )
-    grading_seconds = Float(
-        120.0, min=1.0, help="Seconds that a submission may keep its graders waiting."
-    ).tag(config=True)
     check_seconds = Float(
         20.0, min=0.1, help="Seconds that one hidden check may take by itself."
     ).tag(config=True)
-    memory_mib = Integer(1024, min=64, help="Memory that a submission may add, in MiB.").tag(
-        config=True
-    )
-    disk_mib = Integer(256, min=1, help="Size of all files that it writes, in MiB.").tag(
-        config=True
-    )
-    files = Integer(4096, min=16, help="Files and folders that it makes.").tag(config=True)
-    open_files = Integer(256, min=64, help="Files that one of its processes has open.").tag(
-        config=True
-    )
-    processes = Integer(64, min=16, help="Processes and threads that it has at once.").tag(
-        config=True
-    )
-    output_kib = Integer(64, min=1, help="Output of a cell that is kept, in KiB.").tag(config=True)
-    assignments = Dict(
-        help="Limits of single assignments: {'tensores': {'memory_mib': 2048}}."
-    ).tag(config=True)
-    allow_unsafe = Bool(
-        False, help="Run submissions where the walls against strangers cannot be had."
-    ).tag(config=True)
-
-    @validate("assignments")
-    def _known_limits(self, proposal: Any) -> Any:
-        """Refuse a misspelt limit, which would otherwise hold nothing."""
-        known = {field.name for field in fields(Limits)}
-        for assignment, limits in proposal["value"].items():
-            for name, value in dict(limits).items():
-                if name not in known:
-                    raise TraitError(
-                        f"RunGraders.assignments[{assignment!r}]: there is no limit {name!r}; "
-                        f"choose among {', '.join(sorted(known))}"
-                    )
-                self.traits()[name].validate(self, value)
-        return proposal["value"]
-
-    def limits(self, assignment: str) -> Limits:
-        """The limits that are configured for an assignment."""
-        course = {field.name: getattr(self, field.name) for field in fields(Limits)}
-        return Limits(**course | dict(self.assignments.get(assignment, {})))
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """Run and grade one notebook."""
@@ -115,11 +69,14 @@ class RunGraders(NbGraderPreprocessor):  # type: ignore[misc]
         course = Path.cwd()  # nbgrader's converters run in the course's root
         cells = code_cells(nb)
         limits = self.limits(facts["assignment"])
-        graded = grading_process(course, course / self.graders).grade(
+        graded = grading_process(
+            course, course / self.graders, self.packages(for_graders=True)
+        ).grade(
             facts["assignment"],
             cells,
             limits,
             seed=submission_seed(facts["assignment"], facts["student"]),
+            files=read_plain_files(Path(resources["metadata"]["path"]), _FILES_BYTES, _FILES_BYTES),
             language=self.language,
             check_seconds=self.check_seconds,
             allow_unsafe=self.allow_unsafe,

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from autograder.grading.results import CellResult
 from autograder.runner import wire
 from autograder.runner.limits import Limits
 from autograder.runner.outcome import CellOutcome
+from autograder.runner.warm import FOR_GRADERS, Packages
 from autograder.runner.wire import Channel, WireClosed, WireError, WireTimeout
 
 _START_SECONDS: Final = 180.0
@@ -40,9 +41,16 @@ class Graded:
 class GradingProcess:
     """A process that holds the collected graders and a warm process; started at first use."""
 
-    def __init__(self, course: Path, graders: Path) -> None:
-        """Remember the folders: the course's root, and the graders' under it."""
+    def __init__(self, course: Path, graders: Path, packages: Packages = FOR_GRADERS) -> None:
+        """Remember what it will need.
+
+        Args:
+            course: the course's root.
+            graders: the folder of the hidden graders.
+            packages: what its warm process imports beforehand.
+        """
         self._course = course
+        self._packages = packages
         self._graders = graders
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
@@ -65,11 +73,12 @@ class GradingProcess:
         limits: Limits,
         *,
         seed: int,
+        files: Mapping[str, bytes] | None = None,
         language: str = "es",
         check_seconds: float = 20.0,
         allow_unsafe: bool = False,
     ) -> Graded:
-        """Run one notebook and its graders.
+        """Run one notebook and its graders; ``files`` lie beside it.
 
         A grader that ends or blocks the process costs only its own check: the notebook is run
         again without it, and the check is reported as a fault.
@@ -85,6 +94,7 @@ class GradingProcess:
             "cells": json.dumps([[cell.source, cell.grade_id] for cell in cells]),
             "limits": limits.to_wire(),
             "seed": seed,
+            "files": dict(files or {}),
             "language": language,
             "check_seconds": check_seconds,
             "allow_unsafe": allow_unsafe,
@@ -132,7 +142,7 @@ class GradingProcess:
             raise GradingError(self._refused)
         if not self._graders.is_dir():
             raise GradingError(
-                f"no folder of graders: {self._graders}. Make it, or set Grading.graders in "
+                f"no folder of graders: {self._graders}. Make it, or set c.RunGraders.graders in "
                 "nbgrader_config.py"
             )
         ours, theirs = socket.socketpair()
@@ -145,6 +155,7 @@ class GradingProcess:
                     str(theirs.fileno()),
                     str(self._course),
                     str(self._graders),
+                    self._packages.to_json(),
                 ],
                 pass_fds=[theirs.fileno()],
                 env={name: text for name, text in os.environ.items() if name != "PYTEST_ADDOPTS"},

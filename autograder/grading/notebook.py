@@ -1,9 +1,10 @@
 """Run one notebook for its graders: cells, checkpoints, and why a grade cell was not reached."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from autograder.grading.cells import CodeCell
+from autograder.messages import refusal_texts
 from autograder.messages import translate as _
 from autograder.runner.checkpoint import Checkpoint
 from autograder.runner.limits import Limits
@@ -64,6 +65,7 @@ def run_notebook(
     limits: Limits,
     seed: int,
     *,
+    files: Mapping[str, bytes] | None = None,
     allow_unsafe: bool = False,
 ) -> RunningNotebook:
     """Run the cells; grade cells in ``graded`` (those with hidden graders) become checkpoints.
@@ -73,10 +75,12 @@ def run_notebook(
         WarmProcessError: the warm process itself failed.
     """
     jobs = [Cell(cell.source, cell.grade_id in graded) for cell in cells]
-    texts = {
-        "program": _("While it is graded, a notebook can start no other program."),
-        "network": _("While it is graded, a notebook has no network."),
-        "workers": _("While it is graded, a notebook can start no worker process; use 0 workers."),
-    }
-    run = warm.run(jobs, limits, _seed_of_cells(seed), texts=texts, allow_unsafe=allow_unsafe)
+    run = warm.run(
+        jobs,
+        limits,
+        _seed_of_cells(seed),
+        files=files,
+        texts=refusal_texts(),
+        allow_unsafe=allow_unsafe,
+    )
     return RunningNotebook(cells, run)

@@ -1,7 +1,8 @@
 """The trusted process that grades: graders collected once, run for one submission after another.
 
-Started as ``python -m autograder.grading.worker FD COURSE GRADERS``. It owns the warm process;
-the client (``autograder.grading.client``) sends notebooks and receives outcomes and results.
+Started as ``python -m autograder.grading.worker FD COURSE GRADERS PACKAGES``. It owns the warm
+process; the client (``autograder.grading.client``) sends notebooks and receives outcomes and
+results.
 Before each check it names the check, so that the client knows which grader was running when
 this process ends or hangs.
 """
@@ -30,7 +31,7 @@ from autograder.messages import set_language
 from autograder.runner import linux, wire
 from autograder.runner.limits import Limits
 from autograder.runner.outcome import CellOutcome
-from autograder.runner.warm import WarmProcess, WarmProcessError
+from autograder.runner.warm import Packages, WarmProcess, WarmProcessError
 from autograder.runner.wire import Channel, WireClosed, WireError
 
 IDLE_SECONDS: Final = 7 * 24 * 3600.0
@@ -105,7 +106,13 @@ class GradingLoop:
         self._seed = request["seed"]
         limits = Limits(**request["limits"])
         self._notebook = run_notebook(
-            self._warm, cells, graded, limits, self._seed, allow_unsafe=request["allow_unsafe"]
+            self._warm,
+            cells,
+            graded,
+            limits,
+            self._seed,
+            files=request["files"],
+            allow_unsafe=request["allow_unsafe"],
         )
         try:
             here = [cell.grade_id for cell in cells if cell.grade_id in graded]
@@ -179,10 +186,10 @@ def _fault(item: pytest.Item, detail: str) -> CheckResult:
     )
 
 
-def main(descriptor: int, course: Path, graders: Path) -> int:
+def main(descriptor: int, course: Path, graders: Path, packages: Packages) -> int:
     """Collect the graders and serve; the exit status is pytest's."""
     linux.die_with_parent()
-    warm = WarmProcess()
+    warm = WarmProcess(packages=packages)
     channel = Channel(socket.socket(fileno=descriptor))
     loop = GradingLoop(channel, warm)
     sys.path.insert(0, str(course))
@@ -225,4 +232,8 @@ class _Configure:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])))
+    sys.exit(
+        main(
+            int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), Packages.from_json(sys.argv[4])
+        )
+    )

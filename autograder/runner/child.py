@@ -9,26 +9,23 @@ another grader sees.
 
 import builtins
 import errno
-import functools
 import json
 import os
-import random
 import signal
 import socket
-import tempfile
 import traceback
 from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, Final, NoReturn
 
-import numpy as np
 import torch
 
-from autograder.runner import inner_walls, refusals, values
 from autograder.runner import limits as limits_module
 from autograder.runner import shell as shell_module
+from autograder.runner import values
 from autograder.runner.limits import Limits
 from autograder.runner.outcome import Status
+from autograder.runner.settle import settle
 from autograder.runner.shell import CellOutputError, CellShell, CellTimeoutError, outputs
 from autograder.runner.wire import Channel, WireClosed, WireError
 
@@ -61,10 +58,10 @@ class AutogradDisabledError(RuntimeError):
 _shell: CellShell | None = None
 
 
-def prepare(shell: CellShell) -> None:
-    """Keep the shell that every submission starts with."""
+def prepare() -> None:
+    """Make the shell that every submission starts with, once, in the warm process."""
     global _shell
-    _shell = shell
+    _shell = shell_module.make_shell()
 
 
 def main(channel: Channel, grades: list[socket.socket], limits: Limits) -> NoReturn:
@@ -77,33 +74,11 @@ def main(channel: Channel, grades: list[socket.socket], limits: Limits) -> NoRet
     """
     assert _shell is not None
     try:
-        folder = os.getcwd()
-        if folder != inner_walls.NOTEBOOK:
-            _look_before_pretending()
-        os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = folder
         _silence_descriptors()
         _run(_shell, channel, grades, limits)
     except BaseException:
         os._exit(70)
     os._exit(0)
-
-
-def _look_before_pretending() -> None:
-    """Where changing metadata is answered as done, a missing file must still be an error.
-
-    Courtesy, no wall: ``Path.touch`` makes a file when it cannot change its times.
-    """
-
-    def looking(change: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(change)
-        def changed(path: Any, *args: Any, **kwargs: Any) -> Any:
-            os.stat(path, follow_symlinks=False)
-            return change(path, *args, **kwargs)
-
-        return changed
-
-    for name in ("chmod", "chown", "utime"):
-        setattr(os, name, looking(getattr(os, name)))
 
 
 def _silence_descriptors() -> None:
@@ -114,10 +89,9 @@ def _silence_descriptors() -> None:
 
 
 def _run(shell: CellShell, channel: Channel, sockets: list[socket.socket], limits: Limits) -> None:
-    job = channel.receive(60.0)
-    refusals.explain(job["texts"])
+    job = settle(channel)
     outputs.limit = limits.output_kib * 1024
-    _seed(job["seed"])
+    shell_module.figures.clear()  # one was drawn while warming up
     shell_module.connect_streams()
     signal.signal(signal.SIGALRM, _on_alarm)
     own, checkpoint = os.getpid(), 0
@@ -143,12 +117,6 @@ def _tell(channel: Channel, outcome: dict[str, Any]) -> None:
         raise
     except WireError:
         channel.send(outcome | {"outputs": [], "truncated": True})
-
-
-def _seed(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
 
 
 _alarm_set = False

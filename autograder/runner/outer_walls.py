@@ -80,8 +80,10 @@ class Plan:
     """Whether the machine's root grades."""
     without: Collection[str] = ()
     """Walls not to build, for tests and benchmarks."""
-    warm: bool = True
-    """Whether to import the packages; False to learn only which walls stand."""
+    serves: str = ""
+    """The module of this room that runs submissions; none to learn only which walls stand."""
+    preload: Sequence[str] = ()
+    """Packages that it imports beforehand."""
 
     def to_json(self) -> str:
         """The plan as text."""
@@ -304,7 +306,8 @@ def _become_warm(plan: Plan, proc: int, raised: Sequence[str], home: str) -> NoR
         "without": list(plan.without),
         "by_root": plan.by_root,
         "home": home,
-        "warm": plan.warm,
+        "serves": plan.serves,
+        "preload": list(plan.preload),
     }
     for descriptor in (plan.control, proc):
         os.set_inheritable(descriptor, True)

@@ -13,11 +13,11 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from autograder.runner import cgroup, outer_walls, walls, wire
 from autograder.runner.events import MAX_CHARACTERS, index_of, outcome_of, size_of
@@ -42,7 +42,7 @@ _HOME_PREFIX: Final = "autograder-"
 _PACKAGE_FOLDERS: Final = ("site-packages", "dist-packages")
 _STOPS: Final = (signal.SIGTERM, signal.SIGKILL)
 _CAPS: Final = {"memory": walls.MEMORY, "pids": walls.PIDS}
-_ENGLISH: Final = {
+ENGLISH: Final = {
     "program": "no other program can be started while grading",
     "network": "there is no network while grading",
     "workers": "no worker processes can be started while grading",
@@ -63,8 +63,38 @@ class JailError(WarmProcessError):
         return cls(
             "this machine cannot keep submissions apart from itself; missing: "
             f"{', '.join(lacking)}. `autograder doctor` says what to do; with --allow-unsafe (or "
-            "c.RunGraders.allow_unsafe = True) it is graded all the same, for people whom you trust"
+            "c.Jail.allow_unsafe = True) it is graded all the same, for people whom you trust"
         )
+
+
+Serves = Literal["child", "kernel", ""]
+
+
+@dataclass(frozen=True)
+class Packages:
+    """What a warm process imports before it forks."""
+
+    asked: Sequence[str] = ()
+    """What must be there: where it cannot be, that is an error."""
+    found: Sequence[str] = ()
+    """What notebooks import: left out where it cannot be preloaded."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys([*self.asked, *self.found]))
+
+    def to_json(self) -> str:
+        """The names as text."""
+        return json.dumps([list(self.asked), list(self.found)])
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What ``to_json`` wrote."""
+        asked, found = json.loads(text)
+        return cls(tuple(asked), tuple(found))
+
+
+FOR_GRADERS: Final = Packages(asked=("numpy", "torch", "matplotlib.pyplot"))
+"""What the graders' questions need in a submission's process."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +136,8 @@ class Run:
         self._closed = False
         self.walls: list[str] = []
         """The walls around it: names of ``autograder.runner.walls``."""
+        self.usage: Usage | None = None
+        """What it uses; None until its walls stand."""
         self.own_id: int | None = None
         """The user that it is, if it is one of its own, as its namespace knows it."""
 
@@ -133,6 +165,10 @@ class Run:
         if self._group is not None:
             self._group.remove()
         _remove(self.folder)
+
+    def interrupt(self) -> None:
+        """Interrupt the running cell, as a signal does at a terminal."""
+        self._warm.interrupt(self._pid)
 
     def enter(self, channel: Channel, allow_unsafe: bool) -> None:
         """Learn which walls stand, before anything of the student's is sent.
@@ -218,15 +254,25 @@ class Run:
 class WarmProcess:
     """A process with the packages imported, which forks a child for each submission."""
 
-    def __init__(self, without: Collection[str] = (), warm: bool = True) -> None:
+    def __init__(
+        self,
+        without: Collection[str] = (),
+        serves: Serves = "child",
+        packages: Packages = FOR_GRADERS,
+    ) -> None:
         """Prepare to start it, at first use.
 
         Args:
             without: walls of ``autograder.runner.walls`` not to build, for benchmarks and tests.
-            warm: False imports no packages: only to learn which walls stand.
+            serves: the module of this room that runs submissions; with none it is only good to
+                learn which walls stand.
+            packages: what it imports beforehand.
         """
         self._without = tuple(without)
-        self._warm = warm
+        self._serves: Serves = serves
+        self._packages = packages
+        self.unfit: dict[str, str] = {}
+        """Packages that were left out, and why."""
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._home = ""
@@ -269,7 +315,20 @@ class WarmProcess:
             )
         ours.settimeout(START_SECONDS)
         self._control = ours
-        self._answer()
+        answer = self._answer()
+        if "unfit" in answer:
+            self.stop()
+            self._leave_out(str(answer["unfit"]), str(answer["reason"]))
+            self.start()
+
+    def _leave_out(self, package: str, reason: str) -> None:
+        """Go on without a package that must not be preloaded, unless it was asked for."""
+        if package in self._packages.asked:
+            raise WarmProcessError(
+                f"{package} cannot be preloaded: {reason}. Take it out of c.Jail.preload; "
+                "notebooks that import it do so themselves, which takes a little longer"
+            )
+        self.unfit[package] = reason
 
     def _plan(self, control: int) -> outer_walls.Plan:
         """Where everything is that the warm process needs; nothing of the course is in it."""
@@ -291,7 +350,10 @@ class WarmProcess:
             by_root=os.geteuid() == 0
             and outer_walls.root_is_root(Path("/proc/self/uid_map").read_text(encoding="ascii")),
             without=self._without,
-            warm=self._warm,
+            serves=self._serves,
+            preload=[one for one in self._packages if one not in self.unfit]
+            if self._serves
+            else [],
         )
 
     def run(
@@ -300,7 +362,8 @@ class WarmProcess:
         limits: Limits,
         seed: int,
         *,
-        texts: Mapping[str, str] = _ENGLISH,
+        files: Mapping[str, bytes] | None = None,
+        texts: Mapping[str, str] = ENGLISH,
         allow_unsafe: bool = False,
     ) -> Run:
         """Run the cells of one submission and keep its checkpoints alive.
@@ -309,6 +372,7 @@ class WarmProcess:
             cells: its code cells.
             limits: what it may use.
             seed: its random seed.
+            files: what lies beside the notebook: relative paths and contents.
             texts: what students read where something cannot work (keys: ``refusals.TEXTS``).
             allow_unsafe: run it even where the walls against strangers cannot be had.
 
@@ -316,23 +380,15 @@ class WarmProcess:
             JailError: the minimum of walls does not stand.
             WarmProcessError: the warm process itself failed.
         """
-        self.start()
         grades = [index for index, cell in enumerate(cells) if cell.grade]
-        run, ours = self._fork(1 + len(grades), limits, len(cells))
-        channel = Channel(ours[0])
+        run, channel, ours = self.begin(limits, len(cells), len(grades), allow_unsafe)
+        assert run.usage is not None
         try:
-            run.enter(channel, allow_unsafe)
-            usage = Usage(run.walls, run.tree, run.folder, limits, run.own_id)
-            channel.on_wait = usage.check
-            job = {
-                "seed": seed,
-                # one text, since the header of a frame is short
-                "cells": json.dumps([[cell.source, cell.grade] for cell in cells]),
-                "texts": {key: texts[key] for key in TEXTS},
-            }
+            # one text, since the header of a frame is short
+            sources = json.dumps([[cell.source, cell.grade] for cell in cells])
             with contextlib.suppress(WireError):  # then `follow` finds it ended as well
-                channel.send(job)
-            run.follow(channel, limits, usage)
+                send_job(channel, {"seed": seed, "cells": sources}, texts, files or {})
+            run.follow(channel, limits, run.usage)
         except BaseException:
             run.close()
             raise
@@ -340,14 +396,45 @@ class WarmProcess:
             channel.close()
         from autograder.runner.checkpoint import Checkpoint  # needs torch
 
-        for index, end in zip(grades, ours[1:], strict=True):
+        for index, end in zip(grades, ours, strict=True):
             if run.outcomes[index].status == "checkpoint":
                 answers = Channel(end)
-                answers.on_wait = usage.check
+                answers.on_wait = run.usage.check
                 run.checkpoints[index] = Checkpoint(answers, limits, run.patience, run.tree)
             else:
                 end.close()
         return run
+
+    def begin(
+        self, limits: Limits, cells: int, grades: int, allow_unsafe: bool
+    ) -> tuple[Run, Channel, Sequence[socket.socket]]:
+        """Fork a submission's process and put the walls around it.
+
+        Args:
+            limits: what it may use.
+            cells: how many cells it has.
+            grades: how many of them are grade cells, with a socket each.
+            allow_unsafe: go on even where the walls against strangers cannot be had.
+
+        Returns:
+            The submission, the channel to its process, and our ends of the sockets.
+
+        Raises:
+            JailError: the minimum of walls does not stand.
+            WarmProcessError: the warm process itself failed.
+        """
+        self.start()
+        run, ours = self._fork(1 + grades, limits, cells)
+        channel = Channel(ours[0])
+        try:
+            run.enter(channel, allow_unsafe)
+            run.usage = Usage(run.walls, run.tree, run.folder, limits, run.own_id)
+        except BaseException:
+            channel.close()
+            run.close()
+            raise
+        channel.on_wait = run.usage.check
+        return run, channel, ours[1:]
 
     def probe(self, limits: Limits) -> list[str]:
         """The walls that stand around a submission on this machine.
@@ -356,10 +443,9 @@ class WarmProcess:
             WarmProcessError: no submission can be run at all.
         """
         self.start()
-        run, ours = self._fork(1, limits, 0)
+        run, channel, _ = self.begin(limits, 0, 0, allow_unsafe=True)
         with run:
-            run.enter(Channel(ours[0]), allow_unsafe=True)
-            ours[0].close()
+            channel.close()
             return run.walls
 
     def _fork(
@@ -451,6 +537,10 @@ class WarmProcess:
         self._trees.remove(tree)
         self._tell({"op": "end", "pid": pid})
 
+    def interrupt(self, pid: int) -> None:
+        """Send a submission's process SIGINT."""
+        self._tell({"op": "interrupt", "pid": pid})
+
     def stop(self) -> None:
         """End the warm process and everything that it forked."""
         if self._control is not None:
@@ -490,6 +580,19 @@ class WarmProcess:
         if not isinstance(answer, dict):
             raise WarmProcessError("the warm process gave a malformed answer")
         return answer
+
+
+def send_job(
+    channel: Channel, job: dict[str, Any], texts: Mapping[str, str], files: Mapping[str, bytes]
+) -> None:
+    """Tell a submission's process what ``runner.settle`` expects.
+
+    Raises:
+        WireError: it does not take it.
+    """
+    channel.send(job | {"texts": {key: texts[key] for key in TEXTS}, "files": len(files)})
+    for path, data in files.items():
+        channel.send({"path": path, "data": data})
 
 
 def _remove(folder: str) -> None:

@@ -152,6 +152,10 @@ class Channel:
             pause = max(_LOOK_SECONDS, min(_LOOK_SHARE * took, _MOST_LOOK_SECONDS))
             self._next_look = began + took + pause
 
+    def fileno(self) -> int:
+        """The socket's descriptor, to wait for frames with others."""
+        return self._sock.fileno()
+
     def close(self) -> None:
         """Close this end."""
         self._sock.close()

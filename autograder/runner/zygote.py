@@ -7,6 +7,7 @@ is told to fork a child or to end one. See ``autograder.runner.warm`` for the ot
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import resource
@@ -18,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from autograder.runner import inner_walls, linux, processes, walls, wire
+from autograder.runner import inner_walls, linux, preload, processes, walls, wire
 from autograder.runner.limits import Limits
 
 _HUGE_PAGE: Final = 2 * 1024 * 1024
@@ -48,9 +49,12 @@ def main(arguments: Sequence[str]) -> None:
     control = socket.socket(fileno=job["control"])
     control.set_inheritable(False)
     os.set_inheritable(job["proc"], False)
-    if job["warm"]:
-        _warm_up()
-    Zygote(control, _surroundings(job), job["warm"]).serve()
+    try:
+        runs = _warm_up(job) if job["serves"] else None
+    except preload.UnfitError as error:
+        control.send(wire.pack({"unfit": error.package, "reason": str(error)}))
+        return
+    Zygote(control, _surroundings(job), runs).serve()
 
 
 def _surroundings(job: Mapping[str, Any]) -> inner_walls.Surroundings:
@@ -105,40 +109,28 @@ def _measure(proc: int) -> tuple[int, str]:
     return data_bytes, uid_map
 
 
-def _warm_up() -> None:
-    """Import what a notebook needs; never run ``backward`` here: its threads do not fork."""
-    import matplotlib.pyplot
-    import numpy
-    import torch
+def _warm_up(job: Mapping[str, Any]) -> Any:
+    """Import what notebooks need; the module that runs submissions.
 
-    # The first optimizer imports over 800 modules: a second that each child would pay.
-    import torch._dynamo
-    import torch.nn.functional
-    import torch.optim
-
-    from autograder.runner import child
-    from autograder.runner.shell import make_shell
-
-    torch.set_num_threads(1)
-    torch.set_num_interop_threads(1)
-    torch.manual_seed(0)
-    torch.rand(2, 2) @ torch.rand(2, 2)
-    numpy.zeros(1)
-    matplotlib.pyplot.close("all")
-    child.prepare(make_shell())
+    Raises:
+        UnfitError: a package must not be imported before forking.
+    """
+    runs = importlib.import_module(f"autograder.runner.{job['serves']}")
+    runs.prepare()
+    preload.preload(job["preload"], job["proc"])
     gc.collect()
     gc.freeze()
+    return runs
 
 
 class Zygote:
     """The loop of the warm process."""
 
-    def __init__(
-        self, control: socket.socket, around: inner_walls.Surroundings, warm: bool
-    ) -> None:
+    def __init__(self, control: socket.socket, around: inner_walls.Surroundings, runs: Any) -> None:
         self._control = control
         self._around = around
-        self._warm = warm
+        self._runs = runs
+        """The module that runs submissions; None: only the walls are of interest."""
         self._running: dict[int, _Running] = {}
         self._self = linux.pidfd_of(os.getpid()) if walls.PID in around.outer else -1
 
@@ -154,6 +146,10 @@ class Zygote:
             request = wire.unpack(data)
             if request["op"] == "run":
                 self._run(request, fds)
+            elif request["op"] == "interrupt":
+                if request["pid"] in self._running:
+                    processes.send(request["pid"], signal.SIGINT)
+                self._tell({"interrupted": True})
             elif request["op"] == "reap":
                 self._reap()
                 self._tell({"reaped": True})
@@ -223,10 +219,8 @@ class Zygote:
                 channel.send({"broken": f"a wall could not be raised: {error}"})
                 os._exit(71)
             channel.send({"walls": raised, "own_id": own_id})
-            if self._warm:
-                from autograder.runner import child
-
-                child.main(channel, sockets[1:], limits)
+            if self._runs is not None:
+                self._runs.main(channel, sockets[1:], limits)
         finally:
             os._exit(70)
 

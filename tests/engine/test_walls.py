@@ -56,7 +56,7 @@ PROBE = """
 import json
 from autograder.runner.limits import Limits
 from autograder.runner.warm import WarmProcess
-process = WarmProcess(warm=False)
+process = WarmProcess(serves="")
 print(json.dumps(process.probe(Limits())))
 process.stop()
 """
@@ -297,7 +297,7 @@ def test_sweeping_removes_what_is_deep_and_leaves_what_is_not_ours(
 
 
 def test_a_warm_process_that_does_not_answer_is_replaced() -> None:
-    process = WarmProcess(warm=False)
+    process = WarmProcess(serves="")
     try:
         process.start()
         first = process.pid
