@@ -26,6 +26,7 @@ test: lint
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench.jail
+	$(BIN)/python -m tests.bench.speed
 
 catalogs: $(READY)
 	$(BIN)/pybabel extract --no-location --sort-output -k _ -o autograder/locale/autograder.pot autograder

@@ -2,28 +2,33 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+import autograder.quick  # noqa: F401  # before what it makes quick
 from autograder import __version__, doctor, pool
-from autograder.bridge.course import Course, CourseError, Summary
+from autograder.bridge.course import Course, CourseError, GradebookError, Summary
 from autograder.check import check as check_assignment
 from autograder.collect import Received
 from autograder.collect import collect as collect_class
 from autograder.grading.client import GradingError
+from autograder.progress import Shown
 from autograder.runner import walls
 from autograder.runner.warm import WarmProcessError
 
 console = Console()
 errors = Console(stderr=True)
+_DOING: Final[dict[pool.Work, str]] = {"grade": "grading", "feedback": "feedback"}
+_INTERRUPTED: Final = 130
+"""The exit status after Ctrl-C, as shells give it."""
 
 assignments_argument = click.argument("assignments", nargs=-1, metavar="[ASSIGNMENT]...")
 jobs_option = click.option(
@@ -44,8 +49,14 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except (CourseError, GradingError, WarmProcessError, OSError) as error:
-            errors.print(f"autograder: {error}", style="red", markup=False, soft_wrap=True)
+            _print_error(error)
             sys.exit(1)
+        except KeyboardInterrupt:
+            sys.exit(_INTERRUPTED)
+
+
+def _print_error(error: Exception) -> None:
+    errors.print(f"autograder: {error}", style="red", markup=False, soft_wrap=True)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -161,22 +172,65 @@ def _tasks(
     return tasks
 
 
-def _follow(what: str, total: int, summaries: Iterator[Summary]) -> list[Summary]:
-    """Collect the summaries behind a progress bar."""
-    done = []
-    with Progress(
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[now]}"),
-        console=errors,
-    ) as progress:
-        bar = progress.add_task(what, total=total, now="")
-        for summary in summaries:
-            done.append(summary)
-            progress.update(bar, advance=1, now=f"{summary.assignment}/{summary.student}")
-    return sorted(done, key=lambda one: (one.assignment, one.student))
+@dataclass
+class _Followed:
+    """What became of a command's tasks."""
+
+    total: int
+    done: list[Summary] = field(default_factory=list)
+    failure: Exception | None = None
+    """Why the rest was not done, if not for a signal."""
+    at_once: bool = False
+    """Whether the second Ctrl-C ended it."""
+
+    @property
+    def left(self) -> int:
+        """How many were not done."""
+        return self.total - len(self.done)
+
+
+def _follow(
+    work: pool.Work, course: Course, tasks: list[pool.Task], jobs: int, stopping: pool.Stopping
+) -> _Followed:
+    """Do the tasks, and show how far it is; a signal or a failure ends it early."""
+    followed = _Followed(len(tasks))
+    said = False
+    with (
+        Shown(_DOING[work], len(tasks), jobs, errors) as shown,
+        closing(pool.run(work, course, tasks, jobs, stopping)) as summaries,
+    ):
+        try:
+            for summary in summaries:
+                if stopping() and not said:
+                    said = True
+                    shown.say("stopping when what runs is finished; Ctrl-C again ends at once")
+                if summary is None:
+                    shown.tick()
+                else:
+                    followed.done.append(summary)
+                    name = f"{summary.assignment}/{summary.student}"
+                    shown.done(name, quick=summary.skipped)
+        except (GradebookError, pool.PoolError) as error:
+            followed.failure = error
+        except KeyboardInterrupt:
+            followed.at_once = True
+    followed.done.sort(key=lambda one: (one.assignment, one.student))
+    return followed
+
+
+def _end_early(followed: _Followed, force: bool = False) -> None:
+    """End the command if something is left to do, and say how to go on."""
+    if not followed.left:
+        return
+    if followed.failure is not None:
+        _print_error(followed.failure)
+    on = "with --force the same command begins anew" if force else "the same command goes on there"
+    errors.print(
+        f"autograder: stopped; {followed.left} of {followed.total} submissions are left: {on}",
+        style="yellow",
+        soft_wrap=True,
+    )
+    sys.exit(1 if followed.failure is not None else _INTERRUPTED)
 
 
 @main.command()
@@ -206,12 +260,15 @@ def grade(
       autograder grade
       autograder grade tensores --student est-01 --force
     """
-    course, chosen = _open(ctx, assignments)
-    allow_unsafe = allow_unsafe or course.settings.allow_unsafe
-    tasks = _tasks(course, chosen, student, force, allow_unsafe)
-    lacking = doctor.require_walls(allow_unsafe)
-    done = _follow("grading", len(tasks), pool.grade(course.root, tasks, jobs))
-    _print_summary(done)
+    with pool.Stopping() as stopping:
+        course, chosen = _open(ctx, assignments)
+        allow_unsafe = allow_unsafe or course.settings.allow_unsafe
+        tasks = _tasks(course, chosen, student, force, allow_unsafe)
+        course.require_gradebook({task.assignment for task in tasks})
+        lacking = doctor.require_walls(allow_unsafe)
+        followed = _follow("grade", course, tasks, jobs, stopping)
+    if followed.done and not followed.at_once:
+        _print_summary(followed.done)
     if lacking:
         errors.print(
             f"autograder: UNSAFE: graded without {', '.join(lacking)}; "
@@ -219,7 +276,8 @@ def grade(
             style="bold red",
             soft_wrap=True,
         )
-    if any(summary.error for summary in done):
+    _end_early(followed, force)
+    if any(summary.error for summary in followed.done):
         errors.print("autograder: some submissions were not graded; see the table", style="red")
         sys.exit(1)
 
@@ -270,14 +328,16 @@ def feedback(
     \b
     Example: autograder feedback tensores
     """
-    course, chosen = _open(ctx, assignments)
-    tasks = _tasks(course, chosen, student)
-    done = _follow("feedback", len(tasks), pool.feedback(course.root, tasks, jobs))
-    failed = [one for one in done if one.error]
+    with pool.Stopping() as stopping:
+        course, chosen = _open(ctx, assignments)
+        tasks = _tasks(course, chosen, student)
+        followed = _follow("feedback", course, tasks, jobs, stopping)
+    failed = [one for one in followed.done if one.error]
     for one in failed:
         errors.print(f"{one.assignment}/{one.student}: {one.error}", style="red", markup=False)
     folder = course.root / course.directory.feedback_directory
     console.print(f"feedback: {folder}/STUDENT/ASSIGNMENT/", soft_wrap=True)
+    _end_early(followed)
     if failed:
         sys.exit(1)
 

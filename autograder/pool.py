@@ -1,18 +1,30 @@
 """Many submissions at once: local processes, each with a grading and a warm process of its own."""
 
-import multiprocessing
+import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from multiprocessing.connection import Pipe, wait
+from types import FrameType
+from typing import Final, Literal, Self
 
-from autograder.bridge.course import Course, CourseError, Summary
-from autograder.runner import linux
+from autograder.bridge.course import Course, GradebookError, Summary
 
-_course: Course | None = None
+Work = Literal["grade", "feedback"]
+_TICK_SECONDS: Final = 0.5
+_END_SECONDS: Final = 20.0
+"""What a process may take to end the processes below it before it is killed."""
+_FAILED_STARTS: Final = 8
+"""So many processes in a row that end before they are ready are more than chance."""
+_DIED: Final = "the process that worked on it ended twice; run it alone with --student to see why"
+
+
+class PoolError(Exception):
+    """The processes of the pool do not start."""
 
 
 @dataclass(frozen=True)
@@ -30,88 +42,217 @@ def default_jobs() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def grade(root: Path, tasks: Sequence[Task], jobs: int) -> Iterator[Summary]:
-    """Grade submissions in parallel; summaries come in the order of completion.
+class Stopping:
+    """Ctrl-C, or SIGTERM: once asks to start nothing new, twice ends at once."""
 
-    A process that dies costs its submission one more try; a second death is reported in the
-    submission's ``Summary.error``, and the others go on.
+    def __init__(self) -> None:
+        self._count = 0
+        self._before: dict[int, object] = {}
+
+    def __call__(self) -> bool:
+        """Whether it was asked for."""
+        return self._count > 0
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what `signal` returned
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._count += 1
+        if self._count == 2:  # the third and later ones must not disturb the end
+            raise KeyboardInterrupt
+
+
+def run(
+    work: Work,
+    course: Course,
+    tasks: Sequence[Task],
+    jobs: int,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Generator[Summary | None, None, None]:
+    """Do tasks in parallel; summaries come in the order of completion.
+
+    A task whose process dies, or that ends in an error, is tried once more after all others; a
+    second failure is reported in ``Summary.error``. Once ``stopping`` says so, what runs is
+    finished and nothing else is started.
+
+    Yields:
+        A summary, or None when nothing has happened for a moment.
+
+    Raises:
+        GradebookError: the gradebook cannot be used; what ran was finished first.
+        PoolError: the processes do not start.
     """
-    yield from _each(root, tasks, jobs, _grade_one)
-
-
-def feedback(root: Path, tasks: Sequence[Task], jobs: int) -> Iterator[Summary]:
-    """Write feedback pages in parallel."""
-    yield from _each(root, tasks, jobs, _feedback_one)
-
-
-def _each(
-    root: Path, tasks: Sequence[Task], jobs: int, work: Callable[[Task], Summary]
-) -> Iterator[Summary]:
-    left = list(tasks)
-    while left:
-        done: set[Task] = set()
-        with _executor(root, min(jobs, len(left))) as executor:
-            running = {executor.submit(work, task): task for task in left}
-            for future in as_completed(running):
-                summary = _result(future)
-                if summary is not None:
-                    done.add(running[future])
-                    yield summary
-        left = [task for task in left if task not in done]
-        if left and not done:  # nothing got through: find out which one kills its process
-            yield from _one_by_one(root, left, work)
-            return
-
-
-def _one_by_one(
-    root: Path, tasks: Sequence[Task], work: Callable[[Task], Summary]
-) -> Iterator[Summary]:
-    for task in tasks:
-        with _executor(root, 1) as executor:
-            summary = _result(executor.submit(work, task))
-        yield summary or Summary(
-            task.assignment,
-            task.student,
-            error="the process that graded it ended twice; run it alone with --student to see why",
-        )
-
-
-def _result(future: "Future[Summary]") -> Summary | None:
+    pool = _Pool(work, course, tasks, stopping)
     try:
-        return future.result()
-    except BrokenProcessPool:
+        pool.start(jobs)
+        yield from pool.results()
+    except BaseException:  # among them that nobody wants more, and the second Ctrl-C
+        pool.kill()
+        raise
+    pool.end()
+    if pool.failure is not None:
+        raise pool.failure
+
+
+class _Slot:
+    """A place for a process of the pool, and what that works on."""
+
+    def __init__(self, course: Course, work: Work) -> None:
+        self._command = [sys.executable, "-m", "autograder.pool_worker"]
+        self._arguments = [str(os.getpid()), str(course.root), work]
+        self.task: Task | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start its process, in a session of its own: a terminal's Ctrl-C does not reach it."""
+        self.ready = False
+        self.connection, theirs = Pipe()
+        with theirs:
+            self._process = subprocess.Popen(
+                [*self._command, str(theirs.fileno()), *self._arguments],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def give(self, task: Task) -> None:
+        """Have a task done."""
+        self.task = task
+        with contextlib.suppress(OSError):  # then `receive` finds it ended as well
+            self.connection.send(task)
+
+    def receive(self) -> Summary | None:
+        """What the process says; None the first time, when it is ready.
+
+        Raises:
+            EOFError: it has ended.
+        """
+        try:
+            said: Summary | None = self.connection.recv()
+        except OSError as error:  # in the middle of a message
+            raise EOFError from error
+        self.ready = True
+        return said
+
+    def kill(self) -> None:
+        """End the process at once; the kernel ends what is below it."""
+        self.connection.close()
+        self._process.kill()
+        self._process.wait()
+
+    def end(self) -> None:
+        """Let the process end what is below it, and wait for that."""
+        self.connection.close()
+        if not self.ready:
+            self._process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_SECONDS)
+        self._process.kill()
+        self._process.wait()
+
+
+class _Pool:
+    def __init__(
+        self, work: Work, course: Course, tasks: Sequence[Task], stopping: Callable[[], bool]
+    ) -> None:
+        self._work = work
+        self._course = course
+        self._left = deque(tasks)
+        self._again: set[Task] = set()
+        """What is tried once more, or was."""
+        self._stopping = stopping
+        self._slots: list[_Slot] = []
+        self._failed_starts = 0
+        self.failure: GradebookError | None = None
+        """Why nothing new is started."""
+
+    def start(self, jobs: int) -> None:
+        """Start processes; each gets a task when it is ready, so that few are under way."""
+        for _ in range(min(jobs, len(self._left)) if self._goes_on() else 0):
+            self._slots.append(_Slot(self._course, self._work))
+
+    def results(self) -> Generator[Summary | None, None, None]:
+        """Summaries as they come, and None when none has come for a moment."""
+        while self._goes_on() or any(slot.task is not None for slot in self._slots):
+            if self._goes_on():
+                self._hand_out()
+            heard = wait([slot.connection for slot in self._slots], _TICK_SECONDS)
+            speak = [slot for slot in self._slots if slot.connection in heard]
+            said = [self._receive(slot) for slot in speak]
+            yield from filter(None, said)
+            if not any(said):
+                yield None
+
+    def _goes_on(self) -> bool:
+        """Whether something is left to start, and may be started."""
+        return bool(self._left) and not self._stopping() and self.failure is None
+
+    def _hand_out(self) -> None:
+        """Give a task to each process that waits for one."""
+        for slot in self._slots:
+            if self._left and slot.ready and slot.task is None:
+                slot.give(self._left.popleft())
+
+    def _receive(self, slot: _Slot) -> Summary | None:
+        """What comes of a slot's task, when that is settled."""
+        try:
+            summary = slot.receive()
+        except EOFError:
+            return self._replace(slot)
+        task, slot.task = slot.task, None
+        if task is None or summary is None:
+            self._failed_starts = 0
+            return None
+        return self._try_again(task, summary) if summary.error else summary
+
+    def _replace(self, slot: _Slot) -> Summary | None:
+        """Start another process in the place of one that has died, if there is work for it."""
+        task, slot.task = slot.task, None
+        slot.kill()
+        self._failed_starts += not slot.ready
+        if self._failed_starts >= _FAILED_STARTS:
+            raise PoolError("the processes that work end when they start; see the messages above")
+        summary = None
+        if task is not None:
+            summary = self._try_again(task, Summary(task.assignment, task.student, error=_DIED))
+        if self._goes_on():
+            slot.start()
+        else:
+            self._slots.remove(slot)
+        return summary
+
+    def _try_again(self, task: Task, summary: Summary) -> Summary | None:
+        """Put a task that failed behind all others; its summary if it was tried again already."""
+        if summary.of_gradebook and self._gradebook_fails():
+            return None
+        if task in self._again:
+            return summary
+        self._again.add(task)
+        self._left.append(task)
         return None
 
+    def _gradebook_fails(self) -> bool:
+        """Whether the gradebook cannot be used now, so that all others would fail too."""
+        try:
+            self._course.require_gradebook([])
+        except GradebookError as error:
+            self.failure = error
+        return self.failure is not None
 
-def _executor(root: Path, jobs: int) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(jobs, context, initializer=_begin, initargs=(root, os.getpid()))
+    def end(self) -> None:
+        """End all processes, which end those below them."""
+        for slot in self._slots:
+            slot.connection.close()
+        for slot in self._slots:
+            slot.end()
 
-
-def _begin(root: Path, parent: int) -> None:
-    """Prepare a process of the pool: it ends with its parent and leaves Ctrl-C to it."""
-    global _course
-    linux.die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if os.getppid() != parent:
-        os._exit(1)
-    _course = Course(root)
-
-
-def _grade_one(task: Task) -> Summary:
-    assert _course is not None
-    try:
-        if task.allow_unsafe:
-            _course.allow_unsafe()
-        return _course.autograde(task.assignment, task.student, task.force)
-    except Exception as error:  # one submission must not stop the class, whatever it provokes
-        return Summary(task.assignment, task.student, error=f"{type(error).__name__}: {error}")
-
-
-def _feedback_one(task: Task) -> Summary:
-    assert _course is not None
-    try:
-        _course.feedback(task.assignment, task.student)
-    except CourseError as error:
-        return Summary(task.assignment, task.student, error=str(error))
-    return Summary(task.assignment, task.student)
+    def kill(self) -> None:
+        """End all processes at once."""
+        for slot in self._slots:
+            slot.kill()

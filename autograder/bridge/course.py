@@ -8,28 +8,40 @@ import os
 import re
 import sysconfig
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from nbgrader.api import Gradebook, MissingEntry
+import sqlalchemy
+from nbgrader.api import (
+    Assignment,
+    Grade,
+    Gradebook,
+    MissingEntry,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
 from nbgrader.apps import NbGrader
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
 from nbgrader.plugins import CsvExportPlugin
 from nbgrader.utils import capture_log
-from sqlalchemy.exc import SAWarning, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SAWarning, SQLAlchemyError
 from traitlets import TraitError
 
+from autograder.bridge import inputs, record
 from autograder.bridge.database import one_gradebook, undo
 from autograder.bridge.files import open_plain_file
+from autograder.bridge.gradebook import not_released, problem_of, problem_told
 from autograder.bridge.notebooks import METADATA
 from autograder.bridge.preprocessors import RunGraders
+from autograder.bridge.record import Record, digest
 from autograder.messages import set_language
 from autograder.messages import translate as _
 
-_STAMP: Final = ".autograder"
+_TOLD: Final = ("problem", "notes", "faults")
+"""What is kept of a summary; its scores are the gradebook's."""
 _LOCKED_TRIES: Final = 5
 _LARGEST_HASHED: Final = 64 * 1024 * 1024
 """Larger submitted files are known by their size and time."""
@@ -43,6 +55,10 @@ warnings.filterwarnings("ignore", message="Object of type <Submitted", category=
 
 class CourseError(Exception):
     """The course cannot be used as asked; the message says what, where and how to mend it."""
+
+
+class GradebookError(CourseError):
+    """The gradebook cannot be used, which is no matter of one submission."""
 
 
 @dataclass
@@ -62,6 +78,8 @@ class Summary:
     """Why grading failed although the submission may be fine; nothing was stored."""
     skipped: bool = False
     """It was graded before and has not changed since."""
+    of_gradebook: bool = False
+    """The error is one of the gradebook, which every other submission would meet as well."""
 
 
 class Course:
@@ -89,6 +107,7 @@ class Course:
             self.settings = RunGraders(parent=self.app)
         except TraitError as error:
             raise CourseError(f"{self.root / 'nbgrader_config.py'}: {error}") from error
+        self._inputs_of: dict[str, str] = {}
         set_language(self.settings.language)
 
     @contextmanager
@@ -141,6 +160,7 @@ class Course:
             CourseError: nbgrader refuses; with what it says.
         """
         self.require(assignment)
+        self._inputs_of.pop(assignment, None)
         self._convert(GenerateAssignment, assignment, ".")
 
     def allow_unsafe(self) -> None:
@@ -153,23 +173,94 @@ class Course:
 
         Never raises for what a submission is; ``Summary.error`` tells when grading failed.
         """
+        try:
+            return self._autograde(assignment, student, force)
+        except CourseError as error:
+            told, of_gradebook = str(error), isinstance(error, GradebookError)
+        except DBAPIError as error:
+            told, of_gradebook = problem_told(str(error)) or str(error), True
+        return Summary(assignment, student, error=told, of_gradebook=of_gradebook)
+
+    def _autograde(self, assignment: str, student: str, force: bool) -> Summary:
         if problem := _name_problem(student):
             return Summary(assignment, student, error=problem)
-        stamp = self._stamp(assignment, student)
-        stamp_file = self.folder("autograded", assignment, student) / _STAMP
-        if not force and _read(stamp_file) == stamp:
-            return self.summary(assignment, student, skipped=True)
-        try:
+        folder = self.folder("autograded", assignment, student)
+        depends_on = digest(self._stamp(assignment, student), self._inputs(assignment))
+        known = Record() if force else Record.read(folder)
+        with one_gradebook():
+            if known.inputs == depends_on and (
+                unchanged := self._unchanged(known, assignment, student)
+            ):
+                return unchanged
+            # before the rest goes, lest a kill leave it alone
+            (folder / record.NAME).unlink(missing_ok=True)
             if not any(
                 os.path.lexists(self.folder("submitted", assignment, student) / f"{name}.ipynb")
                 for name in self.notebooks(assignment)
             ):
                 return self._store_missing(assignment, student)
-            self._convert(Autograde, assignment, student)
-        except CourseError as error:
-            return Summary(assignment, student, error=str(error))
-        _write(stamp_file, stamp)
-        return self.summary(assignment, student)
+            with record.grading(known) as kept:
+                self._convert(Autograde, assignment, student)
+            summary = self.summary(assignment, student)
+            kept.inputs, kept.score = depends_on, self._scores_of(assignment, student)[2]
+            kept.summary = {name: getattr(summary, name) for name in _TOLD}
+            kept.write(folder)
+            return summary
+
+    def _unchanged(self, known: Record, assignment: str, student: str) -> Summary | None:
+        """The summary of a grading that is still good; None if the gradebook has another one."""
+        score, most, automatic = self._scores_of(assignment, student)
+        if automatic != known.score:
+            return None
+        return Summary(assignment, student, score, most, **known.summary, skipped=True)
+
+    def _scores_of(self, assignment: str, student: str) -> tuple[float, float, float]:
+        """A submission's score, the highest possible, and the sum of its automatic scores.
+
+        Raises:
+            CourseError: the gradebook does not have it.
+        """
+        with self.gradebook() as gradebook:
+            automatic = (
+                sqlalchemy.select(sqlalchemy.func.sum(Grade.auto_score))
+                .join(SubmittedNotebook, SubmittedNotebook.id == Grade.notebook_id)
+                .where(SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+                .scalar_subquery()
+            )
+            row = (
+                gradebook.db.query(
+                    SubmittedAssignment.score, SubmittedAssignment.max_score, automatic
+                )
+                .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+                .filter(Assignment.name == assignment, SubmittedAssignment.student_id == student)
+                .one_or_none()
+            )
+        if row is None:
+            return 0.0, 0.0, -1.0
+        return float(row[0]), float(row[1]), float(row[2] or 0.0)
+
+    def _inputs(self, assignment: str) -> str:
+        """A digest of what its grading depends on besides the submission, as this course began."""
+        if assignment not in self._inputs_of:
+            try:
+                with self.gradebook() as gradebook:
+                    released = inputs.assignment(
+                        gradebook,
+                        assignment,
+                        source=self.folder("source", assignment),
+                        course=self.root,
+                        graders=self.graders / assignment,
+                    )
+            except MissingEntry as error:
+                raise CourseError(not_released(assignment)) from error
+            settings = str(self.app.config)
+            self._inputs_of[assignment] = digest(released, settings, inputs.environment())
+        return self._inputs_of[assignment]
+
+    def require_gradebook(self, assignments: Collection[str]) -> None:
+        """Raise ``GradebookError`` unless scores of these assignments can be stored now."""
+        if problem := problem_of(self.directory.db_url, assignments):
+            raise GradebookError(problem)
 
     def feedback(self, assignment: str, student: str) -> Path | None:
         """Write one student's feedback page; its folder, or None when nothing was graded.
@@ -207,9 +298,7 @@ class Course:
 
     def summary(self, assignment: str, student: str, skipped: bool = False) -> Summary:
         """What the gradebook and the autograded notebooks say of one submission."""
-        with self.gradebook() as gradebook:
-            submission = gradebook.find_submission(assignment, student)
-            score, most = float(submission.score), float(submission.max_score)
+        score, most, _automatic = self._scores_of(assignment, student)
         result = Summary(assignment, student, score, most, skipped=skipped)
         for path in sorted(self.folder("autograded", assignment, student).glob("*.ipynb")):
             notebook = json.loads(path.read_text(encoding="utf-8"))  # our own, and valid
@@ -231,7 +320,7 @@ class Course:
             try:
                 submission = gradebook.update_or_create_submission(assignment, student)
             except MissingEntry as error:
-                raise CourseError(_not_released(assignment)) from error
+                raise CourseError(not_released(assignment)) from error
             for notebook in submission.notebooks:
                 for grade in notebook.grades:
                     grade.auto_score = 0
@@ -262,6 +351,7 @@ class Course:
                     undo()
                     return f"{result.get('log', '')}{result.get('error', '')}"
         except SQLAlchemyError as error:  # what was told the gradebook could not be stored
+            undo()
             return str(error)
         return None
 
@@ -280,6 +370,8 @@ class Course:
             if log is None:
                 return
             if "database is locked" not in log or attempt == _LOCKED_TRIES - 1:
+                if problem := problem_told(log):
+                    raise GradebookError(problem)
                 raise CourseError(_explain(log, assignment, student))
 
 
@@ -326,21 +418,10 @@ def _logging(log: logging.Logger) -> Iterator[None]:
         log.level, log.handlers, log.propagate = level, handlers, spread
 
 
-def _not_released(assignment: str) -> str:
-    return (
-        f"assignment {assignment!r} is not in the gradebook: "
-        f"run `autograder release {assignment}` first"
-    )
-
-
 def _explain(log: str, assignment: str, student: str) -> str:
     """One line for a teacher from nbgrader's log of a failure."""
     if "No assignment with ID" in log or "did you forget to run" in log:
-        return _not_released(assignment)
-    if "database is locked" in log:
-        return "the gradebook is locked by another program: close it and run the command again"
-    if "readonly database" in log:
-        return "the gradebook cannot be written: check who owns gradebook.db and its folder"
+        return not_released(assignment)
     where = f"{assignment}/{student}" if student != "." else assignment
     raised = [line for line in _RAISED.findall(log) if not line.startswith("nbgrader.converters")]
     return (
@@ -352,17 +433,3 @@ def _short(raised: str) -> str:
     """A raised error without its module: ``GradingError: …``."""
     name, _separator, text = raised.partition(": ")
     return f"{name.rpartition('.')[2]}: {text}"
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        return ""
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

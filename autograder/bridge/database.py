@@ -8,29 +8,54 @@ run, so that nobody waits for the database meanwhile, and when a notebook is don
 scores are in the gradebook all at once or not at all.
 """
 
+import functools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import sqlalchemy
 from nbgrader.api import Gradebook
+from sqlalchemy import Column
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
+from autograder.bridge.lookups import Lookups
+
 _connections: dict[str, "_Connection"] = {}
 _open = False
+_lookups = Lookups()
 
 
 class _LateSession(Session):
     """A session whose ``commit`` writes to the database without ending the transaction."""
 
     def commit(self) -> None:
-        """Check and send what is pending."""
-        self.flush()
+        """Check and send what is pending, after which sums are computed anew."""
+        if self.new or self.dirty or self.deleted:
+            self.flush()
+            for row in self:
+                kind: Any = type(row)
+                if sums := _computed(kind):
+                    self.expire(row, sums)
+
+    def delete(self, instance: Any) -> None:
+        """Delete a row, which is then no longer found."""
+        _lookups.forget()
+        super().delete(instance)
 
     def store(self) -> None:
-        """Commit, which stores all that was sent."""
+        """Commit, which stores all that was sent; what is read later is read anew."""
         super().commit()
+        self.expire_all()
+        _lookups.forget()
+
+
+@functools.cache
+def _computed(kind: Any) -> list[str]:
+    """The attributes of a kind of rows that the database computes, such as scores."""
+    attributes = sqlalchemy.inspect(kind).column_attrs
+    return [one.key for one in attributes if not isinstance(one.columns[0], Column)]
 
 
 class _Connection:
@@ -80,14 +105,16 @@ def one_gradebook() -> Iterator[None]:
         _connections[db_url].lend(self, course_id, authenticator)
 
     def close(self: Any) -> None:
-        self.db.expire_all()  # the next one reads anew, as with a connection of its own
+        """Others go on with the connection."""
 
     Gradebook.__init__, Gradebook.close, _open = init, close, True
+    _lookups.put_in_place()
     try:
         yield
         store()
     finally:
         Gradebook.__init__, Gradebook.close, _open = own_init, own_close, False
+        _lookups.remove()
         for connection in _connections.values():
             connection.rest()
 
@@ -103,6 +130,7 @@ def undo() -> None:
     """Forget what gradebooks that share a connection have been told since the last ``store``."""
     for connection in _connections.values():
         connection.db.rollback()
+    _lookups.forget()
 
 
 def _file_of(db_url: str) -> tuple[int, int] | None:

@@ -86,7 +86,8 @@ class JailedExecute(Jail, Execute):  # type: ignore[misc]
         asked = ", ".join(_TOLD[one] for one in sorted(manager.refused))
         problem = f"it asks for what no submission gets: {asked}"
         if self.fall_back:
-            return self._without_fork(untouched, resources, problem)
+            nb.update(untouched)
+            return self._without_fork(nb, resources, problem)
         self.log.warning("%s; c.JailedExecute.fall_back runs it unjailed", problem)
         return done
 

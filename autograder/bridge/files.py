@@ -58,6 +58,11 @@ def has_links(folder: Path, root: Path) -> bool:
     return any(root.joinpath(*parts[:count]).is_symlink() for count in range(2, len(parts) + 1))
 
 
+def _temporary_folder() -> Path:
+    """A folder that is swept like those of warm processes when this process has been killed."""
+    return Path(tempfile.mkdtemp(prefix=f"autograder-{os.getpid()}-files-"))
+
+
 @dataclass
 class OtherFiles:
     """A submission's files that are no notebooks, copied where nbgrader can copy them safely."""
@@ -70,7 +75,7 @@ class OtherFiles:
     ignore: list[str]
     files_left: int = MAX_OTHER_FILES
     left_out: list[str] = field(default_factory=list)
-    copy: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="autograder-files-")))
+    copy: Path = field(default_factory=_temporary_folder)
 
     def copy_all(self) -> None:
         """Copy what can be kept; ``left_out`` has the names of the rest."""

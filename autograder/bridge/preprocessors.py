@@ -2,6 +2,8 @@
 
 import atexit
 import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,11 +16,13 @@ from traitlets import Float, Unicode
 
 from autograder.bridge.database import store
 from autograder.bridge.files import read_plain_files
+from autograder.bridge.inputs import environment
 from autograder.bridge.notebooks import METADATA
+from autograder.bridge.record import digest, keep_checks, known_checks
 from autograder.bridge.render import cell_html
 from autograder.bridge.settings import Jail
-from autograder.grading.cells import code_cells
-from autograder.grading.client import GradingProcess
+from autograder.grading.cells import CodeCell, code_cells
+from autograder.grading.client import Graded, GradingProcess
 from autograder.grading.results import CellResult
 from autograder.messages import set_language
 from autograder.messages import translate as _
@@ -69,18 +73,22 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         course = Path.cwd()  # nbgrader's converters run in the course's root
         cells = code_cells(nb)
         limits = self.limits(facts["assignment"])
-        graded = grading_process(
-            course, course / self.graders, self.packages(for_graders=True)
-        ).grade(
+        seed = submission_seed(facts["assignment"], facts["student"])
+        files = read_plain_files(Path(resources["metadata"]["path"]), _FILES_BYTES, _FILES_BYTES)
+        packages = self.packages(for_graders=True)
+        graded = grading_process(course, course / self.graders, packages).grade(
             facts["assignment"],
             cells,
             limits,
-            seed=submission_seed(facts["assignment"], facts["student"]),
-            files=read_plain_files(Path(resources["metadata"]["path"]), _FILES_BYTES, _FILES_BYTES),
+            seed=seed,
+            files=files,
+            run_key=self._run_key(cells, limits, seed, files),
+            known=known_checks(facts["notebook"]),
             language=self.language,
             check_seconds=self.check_seconds,
             allow_unsafe=self.allow_unsafe,
         )
+        keep_checks(facts["notebook"], _kept(graded))
         results = {result.grade_id: result for result in graded.results}
         nodes = [cell for cell in nb.cells if cell.cell_type == "code"]
         for node, outcome in zip(nodes, graded.outcomes, strict=True):
@@ -92,6 +100,24 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         nb.metadata.setdefault(METADATA, {})["graded"] = True
         _say_notes(nb)
         return nb, resources
+
+    def _run_key(
+        self, cells: Sequence[CodeCell], limits: Limits, seed: int, files: Mapping[str, bytes]
+    ) -> str:
+        """A digest of all that the run of a notebook's cells depends on."""
+        beside = {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
+        facts = (asdict(limits), seed, self.language, self.check_seconds, self.allow_unsafe)
+        return digest(list(map(asdict, cells)), facts, beside, environment())
+
+
+def _kept(graded: Graded) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The results that may be used again, each with what it depended on."""
+    checks = [check for result in graded.results for check in result.checks]
+    return {
+        check.node_id: (graded.keys[check.node_id], asdict(check))
+        for check in checks
+        if check.node_id in graded.keys
+    }
 
 
 def write_outcome(node: NotebookNode, outcome: CellOutcome, limits: Limits) -> None:

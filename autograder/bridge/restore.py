@@ -12,6 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 
+from autograder.bridge.lookups import grade_cells
 from autograder.bridge.notebooks import METADATA
 from autograder.messages import translate as _
 
@@ -73,7 +74,8 @@ class RestoreCells(NbGraderPreprocessor):  # type: ignore[misc]
         facts = resources["nbgrader"]
         with Gradebook(facts["db_url"]) as gradebook:
             notebook = gradebook.find_notebook(facts["notebook"], facts["assignment"])
-            known = _known_cells(notebook, self._released(facts))
+            graded = grade_cells(gradebook, facts["notebook"], facts["assignment"])
+            known = _known_cells(notebook, graded, self._released(facts))
         _restore_metadata(nb, known)
         moved, added = _restore_places(nb, known)
         checks = [name for name in added if known[name].grade]
@@ -109,12 +111,14 @@ def _notes(moved: list[str], checks: list[str], given: list[str]) -> list[str]:
     return notes
 
 
-def _known_cells(notebook: Any, released: Sequence[str]) -> dict[str, _Known]:
+def _known_cells(
+    notebook: Any, graded: dict[str, Any], released: Sequence[str]
+) -> dict[str, _Known]:
     """The assignment's cells in the order of its source notebook.
 
     The gradebook has them in the order of their first release, which a teacher can have changed.
     """
-    points = {cell.name: float(cell.max_score) for cell in notebook.grade_cells}
+    points = {name: float(cell.max_score) for name, cell in graded.items()}
     tasks = {cell.name: float(cell.max_score) for cell in notebook.task_cells}
     solutions = {cell.name for cell in notebook.solution_cells}
     cells = list(notebook.source_cells)

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +36,8 @@ class Graded:
 
     outcomes: Sequence[CellOutcome]
     results: Sequence[CellResult]
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """A digest of what each check depended on; none for checks that must run again."""
 
 
 class GradingProcess:
@@ -56,6 +58,8 @@ class GradingProcess:
         self._channel: Channel | None = None
         self._bound: set[tuple[str, str]] = set()
         self._refused: str | None = None
+        self._was_killed = False
+        """Whether the process that ended last was killed: it did not end by itself."""
 
     def grade_ids(self, assignment: str) -> set[str]:
         """The grade cells of an assignment that have hidden graders.
@@ -74,26 +78,45 @@ class GradingProcess:
         *,
         seed: int,
         files: Mapping[str, bytes] | None = None,
+        run_key: str = "",
+        known: Mapping[str, tuple[str, dict[str, Any]]] | None = None,
         language: str = "es",
         check_seconds: float = 20.0,
         allow_unsafe: bool = False,
     ) -> Graded:
-        """Run one notebook and its graders; ``files`` lie beside it.
+        """Run one notebook and its graders.
+
+        Args:
+            assignment: whose graders.
+            cells: the notebook's code cells.
+            limits: what it may use.
+            seed: the submission's seed.
+            files: what lies beside the notebook.
+            run_key: a digest of all that the run of the cells depends on.
+            known: results of checks by name, each with what ``Graded.keys`` said of it: a check
+                that depends on the same still is not run again.
+            language: of what students read.
+            check_seconds: what a check may take by itself.
+            allow_unsafe: run it even where the walls against strangers cannot be had.
 
         A grader that ends or blocks the process costs only its own check: the notebook is run
-        again without it, and the check is reported as a fault.
+        again without it, and the check is reported as a fault. If the process was killed the
+        notebook is run once more as it is, since that is hardly the grader's doing.
 
         Raises:
             GradingError: the graders cannot be collected, the walls that untrusted submissions
                 need cannot be had (unless ``allow_unsafe``), or the process fails otherwise.
         """
         skip: list[str] = []
+        spared: list[str | None] = []
         request = {
             "assignment": assignment,
             # one text, since the header of a frame is short
             "cells": json.dumps([[cell.source, cell.grade_id] for cell in cells]),
             "limits": limits.to_wire(),
             "seed": seed,
+            "run_key": run_key,
+            "known": json.dumps(known or {}),
             "files": dict(files or {}),
             "language": language,
             "check_seconds": check_seconds,
@@ -105,9 +128,12 @@ class GradingProcess:
                 raise GradingError(running["refused"])
             if running is not None:
                 return _graded(running)
-            if failed_in is None:
+            if self._was_killed and failed_in not in spared:
+                spared.append(failed_in)
+            elif failed_in is None:
                 break
-            skip.append(failed_in)
+            else:
+                skip.append(failed_in)
         raise GradingError("the grading process ended while it ran the notebook, before any check")
 
     def _attempt(
@@ -126,8 +152,8 @@ class GradingProcess:
                     return answer, None
                 check = answer["check"]
                 timeout = check_seconds + limits.grading_seconds + _SLACK_SECONDS
-        except (WireClosed, WireTimeout):
-            self.stop()
+        except (WireClosed, WireTimeout) as error:
+            self._end(error)
             return None, check
         except WireError as error:
             self.stop()
@@ -160,19 +186,30 @@ class GradingProcess:
                 pass_fds=[theirs.fileno()],
                 env={name: text for name, text in os.environ.items() if name != "PYTEST_ADDOPTS"},
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
                 start_new_session=True,
             )
         self._channel = Channel(ours)
         try:
             ready = self._channel.receive(_START_SECONDS)["ready"]
         except WireError as error:
-            self.stop()
+            self._end(error)
+            if self._was_killed:
+                raise GradingError("the grading process was killed when it started") from error
             self._refused = (
                 f"the graders in {self._graders} could not be collected ({error}); "
                 f"run `pytest {self._graders}` to see why"
             )
             raise GradingError(self._refused) from error
         self._bound = {(assignment, grade_id) for assignment, grade_id in ready}
+
+    def _end(self, error: WireError) -> None:
+        """Take note of how it ended, if it has, and end it and everything that it started."""
+        self._was_killed = False
+        if isinstance(error, WireClosed) and self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._was_killed = self._process.wait(timeout=5) == -signal.SIGKILL
+        self.stop()
 
     def stop(self) -> None:
         """End the process and everything that it started."""
@@ -190,4 +227,5 @@ class GradingProcess:
 
 def _graded(answer: dict[str, Any]) -> Graded:
     outcomes = [CellOutcome(**wire.unpack(outcome)) for outcome in answer["outcomes"]]
-    return Graded(outcomes, [CellResult.from_dict(result) for result in answer["results"]])
+    results = [CellResult.from_dict(result) for result in answer["results"]]
+    return Graded(outcomes, results, answer["keys"])

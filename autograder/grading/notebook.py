@@ -49,7 +49,11 @@ class RunningNotebook:
         return self._run.patience.spent
 
     def close(self) -> None:
-        """End every process of the submission."""
+        """End every process of the submission.
+
+        Raises:
+            WarmProcessError: they ended with their warm process, by no fault of the submission.
+        """
         self._run.close()
 
 

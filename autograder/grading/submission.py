@@ -146,8 +146,8 @@ class Submission:
     def call(self, name: str, *args: Any, autograd: bool = True, **kwargs: Any) -> Call:
         """Call the student's function ``name``.
 
-        Each call runs in a copy of the student's process, so it cannot change what another
-        check sees, and has its own time limit.
+        The calls at a grade cell run in a copy of the student's process, so they cannot change
+        what the checks of another one see; each has its own time limit.
 
         Args:
             name: the function's name.

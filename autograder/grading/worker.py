@@ -7,6 +7,7 @@ Before each check it names the check, so that the client knows which grader was 
 this process ends or hangs.
 """
 
+import hashlib
 import json
 import signal
 import socket
@@ -19,10 +20,13 @@ from types import FrameType
 from typing import Any, Final
 
 import pytest
+import torch
 from _pytest.runner import runtestprotocol
 
+import autograder.quick  # noqa: F401  # before what it makes quick
 from autograder.grading import items as checks
 from autograder.grading.cells import CodeCell
+from autograder.grading.dependencies import check_digests, digest_of_check
 from autograder.grading.notebook import RunningNotebook, run_notebook
 from autograder.grading.plugin import PROVIDER, RESULT
 from autograder.grading.results import CellResult, CheckResult
@@ -35,6 +39,11 @@ from autograder.runner.warm import Packages, WarmProcess, WarmProcessError
 from autograder.runner.wire import Channel, WireClosed, WireError
 
 IDLE_SECONDS: Final = 7 * 24 * 3600.0
+_NO_PLUGINS: Final = (
+    *("cacheprovider", "terminal", "randomly"),
+    # what a person would look at; they take longer than most checks
+    *("logging", "faulthandler", "warnings", "unraisableexception", "threadexception"),
+)
 
 
 class GraderTimeout(BaseException):
@@ -58,8 +67,11 @@ class _Clock:
 class GradingLoop:
     """Replaces pytest's loop over the items by one over submissions."""
 
-    def __init__(self, channel: Channel, warm: WarmProcess) -> None:
+    def __init__(self, channel: Channel, warm: WarmProcess, course: Path) -> None:
         self._channel = channel
+        self._course = course
+        self._digests: dict[str, dict[str, str]] = {}
+        """By assignment and test: what it depends on, when it was collected."""
         self._warm = warm
         self._notebook: RunningNotebook | None = None
         self._seed = 0
@@ -83,6 +95,8 @@ class GradingLoop:
             if bound is not None:
                 item.repr_failure = str  # type: ignore[method-assign,assignment]  # nobody reads it
                 self._by_cell.setdefault((bound.assignment, bound.grade_id), []).append(item)
+        for folder in {item.path.parent for items in self._by_cell.values() for item in items}:
+            self._digests[folder.name] = check_digests(self._course, folder)
         self._channel.send({"ready": sorted([list(key) for key in self._by_cell])})
         while True:
             try:
@@ -125,19 +139,46 @@ class GradingLoop:
         finally:
             self._notebook.close()
             self._notebook = None
-        return {"outcomes": outcomes, "results": [result.to_dict() for result in results]}
+        return {
+            "outcomes": outcomes,
+            "results": [result.to_dict() for result in results],
+            "keys": self._keys_of(results, request["run_key"]),
+        }
+
+    def _key(self, check: str, run_key: str) -> str:
+        """A digest of all that a check's result depends on; empty where that is not known."""
+        assignment = check.partition("/")[0]
+        if assignment not in self._digests:
+            return ""
+        own = digest_of_check(self._digests[assignment], check)
+        return hashlib.sha256(f"{run_key}/{check}/{own}".encode()).hexdigest() if own else ""
+
+    def _keys_of(self, results: Sequence[CellResult], run_key: str) -> dict[str, str]:
+        keys = {
+            check.node_id: self._key(check.node_id, run_key)
+            for result in results
+            for check in result.checks
+            if check.status != "fault"  # which may be the machine's
+        }
+        return {check: key for check, key in keys.items() if key}
 
     def _grade_cell(
         self, items: Sequence[pytest.Item], grade_id: str, request: dict[str, Any]
     ) -> CellResult:
-        skipped: Collection[str] = request["skip"]
-        results = [
-            _fault(item, "the grader ended or blocked the grading process")
-            if checks.check_name(item) in skipped
-            else self._run_check(item, request["check_seconds"])
-            for item in items
-        ]
+        results = [self._known(item, request) or self._run(item, request) for item in items]
         return CellResult(grade_id, tuple(results))
+
+    def _known(self, item: pytest.Item, request: dict[str, Any]) -> CheckResult | None:
+        """The result that a check had before, if it depends on the same still."""
+        name = checks.check_name(item)
+        key, result = json.loads(request["known"]).get(name, ("", {}))
+        return CheckResult(**result) if key and key == self._key(name, request["run_key"]) else None
+
+    def _run(self, item: pytest.Item, request: dict[str, Any]) -> CheckResult:
+        skipped: Collection[str] = request["skip"]
+        if checks.check_name(item) in skipped:
+            return _fault(item, "the grader ended or blocked the grading process")
+        return self._run_check(item, request["check_seconds"])
 
     def _run_check(self, item: pytest.Item, seconds: float) -> CheckResult:
         self._channel.send({"check": checks.check_name(item)})
@@ -189,9 +230,10 @@ def _fault(item: pytest.Item, detail: str) -> CheckResult:
 def main(descriptor: int, course: Path, graders: Path, packages: Packages) -> int:
     """Collect the graders and serve; the exit status is pytest's."""
     linux.die_with_parent()
+    torch.set_num_threads(1)  # others grade beside this one
     warm = WarmProcess(packages=packages)
     channel = Channel(socket.socket(fileno=descriptor))
-    loop = GradingLoop(channel, warm)
+    loop = GradingLoop(channel, warm, course)
     sys.path.insert(0, str(course))
     set_provider = _Configure(loop)
     try:
@@ -202,12 +244,8 @@ def main(descriptor: int, course: Path, graders: Path, packages: Packages) -> in
                     f"--rootdir={course}",
                     "--override-ini=addopts=",  # options for people, such as -v or --cov
                     "--import-mode=importlib",
-                    "-p",
-                    "no:cacheprovider",
-                    "-p",
-                    "no:terminal",
-                    "-p",
-                    "no:randomly",
+                    "--capture=no",
+                    *(f"-pno:{name}" for name in _NO_PLUGINS),
                 ],
                 plugins=[set_provider, loop],
             )

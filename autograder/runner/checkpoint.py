@@ -77,7 +77,7 @@ class Checkpoint:
     def call(
         self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], autograd: bool
     ) -> Call:
-        """Call a function of the namespace.
+        """Call a function; the calls at this grade cell share a process of their own.
 
         Raises:
             CallFailed: it raised, ended its process or ran out of time.
@@ -89,11 +89,9 @@ class Checkpoint:
             "args": [values.to_wire(arg) for arg in args],
             "kwargs": {key: values.to_wire(arg) for key, arg in kwargs.items()},
             "autograd": autograd,
+            "first": self._tree.begin_calls(self),
         }
-        try:
-            answer = self._ask(request, self._limits.call_seconds + GRACE_SECONDS)
-        finally:
-            self._tree.end_strays()  # what the function has left running
+        answer = self._ask(request, self._limits.call_seconds + GRACE_SECONDS)
         if "error" in answer:
             raise _call_failed(answer["error"])
         after = answer.get("args")

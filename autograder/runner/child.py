@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import socket
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from types import FrameType
@@ -30,6 +31,8 @@ from autograder.runner.shell import CellOutputError, CellShell, CellTimeoutError
 from autograder.runner.wire import Channel, WireClosed, WireError
 
 _IDLE_SECONDS = 24 * 3600.0
+_CALLER_SHARE: Final = 0.5
+"""The share of a call's time after which calls go on in a new process: each has its time whole."""
 _EXCEPTION_NAMES = frozenset(name for name, kind in vars(builtins).items() if type(kind) is type)
 
 
@@ -194,6 +197,7 @@ def _fork_checkpoint(
 
 def _serve(namespace: dict[str, Any], channel: Channel, limits: Limits) -> None:
     """Answer the graders' requests until they close the socket."""
+    caller: _Caller | None = None
     while True:
         request = channel.receive(_IDLE_SECONDS)
         answer: dict[str, Any]
@@ -202,7 +206,11 @@ def _serve(namespace: dict[str, Any], channel: Channel, limits: Limits) -> None:
         elif request["op"] == "figures":
             answer = {"figures": [values.figure_to_wire(f) for f in shell_module.figures]}
         else:
-            answer = _call_in_fork(namespace, request, limits)
+            if caller is None or not caller.suits(request):
+                if caller is not None:
+                    caller.end()
+                caller = _Caller(namespace, request["autograd"], limits)
+            answer = caller.answer(request)
         _send_what_fits(channel, {"id": request["id"]} | answer)
 
 
@@ -231,40 +239,75 @@ def _read(namespace: dict[str, Any], names: list[str]) -> dict[str, Any]:
     }
 
 
-def _call_in_fork(
-    namespace: dict[str, Any], request: dict[str, Any], limits: Limits
-) -> dict[str, Any]:
-    """Call a function in a copy of this process, which is gone afterwards."""
-    ours, theirs = socket.socketpair()
-    pid = os.fork()
-    if pid == 0:
+class _Caller:
+    """A copy of the checkpoint's process that calls functions, until those of another begin.
+
+    Another one takes its place when a call fails to answer, when autograd is to be off, and when
+    the calls so far have used their share of its time.
+    """
+
+    def __init__(self, namespace: dict[str, Any], autograd: bool, limits: Limits) -> None:
+        """Fork it."""
+        self._autograd = autograd
+        self._limits = limits
+        self._spent = 0.0
+        ours, theirs = socket.socketpair()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                ours.close()
+                limits_module.lower_cpu((1 + _CALLER_SHARE) * limits.call_seconds)
+                _serve_calls(namespace, Channel(theirs))
+            finally:
+                os._exit(0)
+        theirs.close()
+        self._channel = Channel(ours)
+        self.ended = False
+
+    def suits(self, request: dict[str, Any]) -> bool:
+        """Whether a request can be answered here as in a new one."""
+        enough = self._spent < _CALLER_SHARE * self._limits.call_seconds
+        return (
+            enough
+            and not self.ended
+            and not request["first"]
+            and request["autograd"] == self._autograd
+        )
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The call's result; when this process does not answer, an error, and it is ended."""
+        began = time.monotonic()
         try:
-            ours.close()
-            limits_module.lower_cpu(limits.call_seconds)
-            _send_what_fits(Channel(theirs), _call(namespace, request))
-        finally:
-            os._exit(0)
-    theirs.close()
-    try:
-        answer: dict[str, Any] = Channel(ours).receive(limits.call_seconds)
-    except WireError as error:
-        answer = {"error": {"type": type(error).__name__, "text": ""}}
-    finally:
-        ours.close()
-        _reap(pid)
-    return answer
+            self._channel.send(request)
+            answer: dict[str, Any] = self._channel.receive(self._limits.call_seconds)
+        except WireError as error:
+            self.end()
+            return {"error": {"type": type(error).__name__, "text": ""}}
+        self._spent += time.monotonic() - began
+        return answer
+
+    def end(self) -> None:
+        """End it, if it has not ended.
+
+        Where signals are kept to oneself, its limit of CPU time ends it.
+        """
+        if self.ended:
+            return
+        self.ended = True
+        self._channel.close()
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        except PermissionError:
+            os.waitpid(self.pid, os.WNOHANG)
+            return
+        os.waitpid(self.pid, 0)
 
 
-def _reap(pid: int) -> None:
-    """End a call's process. Where signals are kept to oneself, its limit of CPU time ends it."""
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    except PermissionError:
-        os.waitpid(pid, os.WNOHANG)
-        return
-    os.waitpid(pid, 0)
+def _serve_calls(namespace: dict[str, Any], channel: Channel) -> None:
+    while True:
+        _send_what_fits(channel, _call(namespace, channel.receive(_IDLE_SECONDS)))
 
 
 def _call(namespace: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class Tree:
         self._members: set[int] | None = None
         self._kept_ids: set[int] = set()
         self._kept: set[int] = set()
+        self._calling: object = None
 
     def every(self) -> list[int]:
         """All processes below the warm one."""
@@ -67,7 +68,7 @@ class Tree:
         return pid in self._kept
 
     def end_strays(self) -> None:
-        """Kill every process but the checkpoints: cells have ended, or a call has.
+        """Kill every process but the checkpoints: cells have ended, or the calls at a grade cell.
 
         Returns when they have ended and their places are free, which calls need.
         """
@@ -81,6 +82,18 @@ class Tree:
             time.sleep(0.001)
         if ended:
             self._reap()
+
+    def begin_calls(self, checkpoint: object) -> bool:
+        """A checkpoint will be asked for a call; whether another one was, or none.
+
+        Then the processes of the calls so far are ended, with all that they have left running.
+        """
+        if self._calling is checkpoint:
+            return False
+        if self._calling is not None:
+            self.end_strays()
+        self._calling = checkpoint
+        return True
 
     def prefer_cells(self, cells: int, share: float) -> None:
         """Have the kernel end the cells' process before its checkpoints, for want of memory.

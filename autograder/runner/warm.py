@@ -134,6 +134,7 @@ class Run:
         self.out_of_time = False
         """Whether the submission as a whole ran out of time."""
         self._closed = False
+        self._lost: WarmProcessError | None = None
         self.walls: list[str] = []
         """The walls around it: names of ``autograder.runner.walls``."""
         self.usage: Usage | None = None
@@ -153,15 +154,27 @@ class Run:
         self.close()
 
     def close(self) -> None:
-        """End every process of the submission and remove its folder; once is enough."""
-        if self._closed:
-            return
-        self._closed = True
+        """End every process of the submission and remove its folder; once is enough.
+
+        Raises:
+            WarmProcessError: they ended with their warm process, by no fault of the submission.
+                What it seems to have done must not be believed.
+        """
+        if not self._closed:
+            self._closed = True
+            self._end()
+        if self._lost is not None:
+            raise self._lost
+
+    def _end(self) -> None:
         for checkpoint in self.checkpoints.values():
             checkpoint.close()
         if self._group is not None:
             self._group.end()
-        self._warm.end(self._pid, self.tree)
+        try:
+            self._warm.end(self._pid, self.tree)
+        except WarmProcessError as error:
+            self._lost = error
         if self._group is not None:
             self._group.remove()
         _remove(self.folder)
@@ -499,6 +512,7 @@ class WarmProcess:
         try:
             socket.send_fds(self._control, [wire.pack(request)], descriptors)
         except OSError as error:
+            self.stop()  # the next submission gets another one
             raise WarmProcessError(f"the warm process ended: {error}") from error
         finally:
             for one in sockets:
@@ -533,8 +547,14 @@ class WarmProcess:
             return None
 
     def end(self, pid: int, tree: Tree) -> None:
-        """Kill every process of a submission."""
+        """Kill every process of a submission.
+
+        Raises:
+            WarmProcessError: the warm process has ended, and they with it.
+        """
         self._trees.remove(tree)
+        if self._control is None:
+            raise WarmProcessError("the warm process ended while a submission ran")
         self._tell({"op": "end", "pid": pid})
 
     def interrupt(self, pid: int) -> None:
@@ -563,6 +583,7 @@ class WarmProcess:
         try:
             self._control.send(wire.pack(request))
         except OSError as error:
+            self.stop()
             raise WarmProcessError(f"the warm process ended: {error}") from error
         return self._answer()
 

@@ -156,14 +156,17 @@ def test_autograd_works_in_a_call_after_backward_in_a_cell(warm: WarmProcess) ->
     assert isinstance(call.value, TensorValue) and call.value.tensor.tolist() == [3, 3]
 
 
-def test_a_call_shows_what_it_did_to_its_arguments_and_changes_nothing_else(
+def test_a_call_shows_what_it_did_to_its_arguments_and_changes_no_other_grade_cell(
     warm: WarmProcess,
 ) -> None:
     cell = "n = 0\ndef f(x):\n    global n\n    n += 1\n    x.add_(1)\n    return n"
-    with running(warm, cell, GRADE) as run:
-        first = run.checkpoints[1].call("f", [torch.zeros(1)], {}, True)
-        second = run.checkpoints[1].call("f", [torch.zeros(1)], {}, True)
-        assert (first.value, second.value, run.checkpoints[1].read("n")) == (1, 1, 0)
+    with running(warm, cell, GRADE, GRADE) as run:
+        here, there = run.checkpoints[1], run.checkpoints[2]
+        first = here.call("f", [torch.zeros(1)], {}, True)
+        assert here.call("f", [torch.zeros(1)], {}, True).value == 2, "as in a notebook"
+        assert there.call("f", [torch.zeros(1)], {}, True).value == 1
+        assert here.call("f", [torch.zeros(1)], {}, True).value == 1, "another one was asked"
+        assert (first.value, here.read("n")) == (1, 0)
     assert isinstance(first.args[0], TensorValue) and first.args[0].tensor.tolist() == [1]
 
 

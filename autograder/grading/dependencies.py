@@ -1,0 +1,119 @@
+"""What each check depends on: its own code, and what it imports of the course. Needs no torch.
+
+A check is its test function, or test class, with everything at the top of its file that is no
+other test, and all modules of the course that the file imports, directly or not. Files that are
+no Python beside the graders belong to every check of their assignment.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+_ALWAYS: Final = ("pytest.ini", "conftest.py")
+"""Files of the course's root that change what pytest does."""
+_NAMED: Final = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+_TEST: Final = ("test", "Test")
+
+
+def check_digests(course: Path, folder: Path) -> dict[str, str]:
+    """A digest of what each check of an assignment depends on.
+
+    Args:
+        course: the course's root, from which graders import.
+        folder: the assignment's folder of graders.
+
+    Returns:
+        The digest by ``file.py::name`` of a test function or class at the top of its file, and by
+        ``file.py`` for whatever else is in it.
+    """
+    found: dict[str, str] = {}
+    data = [path for path in sorted(folder.rglob("*")) if _is_data(path)]
+    for path in sorted(folder.rglob("*.py")):
+        if path.name == "conftest.py":
+            continue
+        around = [*_conftests(course, path.parent), *data, *imported(course, path)]
+        rest = _digest_of_files([course / name for name in _ALWAYS] + around)
+        for name, text in _parts(path):
+            key = f"{path.name}::{name}" if name else path.name
+            found[key] = hashlib.sha256(f"{rest}{text}".encode()).hexdigest()
+    return found
+
+
+def digest_of_check(digests: dict[str, str], check: str) -> str:
+    """The digest of a check by its name, ``assignment/file.py::test``; empty if it is not known."""
+    file, _separator, name = check.partition("/")[2].partition("::")
+    top = name.partition("::")[0].partition("[")[0]
+    return digests.get(f"{file}::{top}", digests.get(file, ""))
+
+
+def _parts(path: Path) -> Iterator[tuple[str, str]]:
+    """Each test of a file with what it shares with the others, and under no name the whole."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    yield "", text
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):  # pytest will say so
+        return
+    tests = {id(node): node.name for node in tree.body if isinstance(node, _NAMED)
+             and node.name.startswith(_TEST)}  # fmt: skip
+    for test, name in tests.items():
+        kept = [node for node in tree.body if id(node) == test or id(node) not in tests]
+        yield name, "\n".join(ast.dump(node) for node in kept)
+
+
+def imported(course: Path, path: Path) -> list[Path]:
+    """The files of the course that a Python file imports, directly or not, sorted."""
+    found: set[Path] = set()
+    left = [path]
+    while left:
+        for one in _imports(course, left.pop()):
+            if one not in found and one != path:
+                found.add(one)
+                left.append(one)
+    return sorted(found)
+
+
+def _imports(course: Path, path: Path) -> Iterator[Path]:
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                yield from _files_of(course, name.name.split("."))
+        elif isinstance(node, ast.ImportFrom):
+            above = path.parents[node.level - 1] if node.level else course
+            module = node.module.split(".") if node.module else []
+            yield from _files_of(above, module)
+            for name in node.names:
+                yield from _files_of(above, [*module, name.name])
+
+
+def _files_of(above: Path, module: list[str]) -> Iterator[Path]:
+    """The files that importing a module runs, if it is below a folder."""
+    for count in range(1, len(module) + 1):
+        place = above.joinpath(*module[:count])
+        for path in (place.with_suffix(".py"), place / "__init__.py"):
+            if path.is_file():
+                yield path
+
+
+def _conftests(course: Path, folder: Path) -> list[Path]:
+    below = [one for one in (folder, *folder.parents) if one.is_relative_to(course)]
+    return [one / "conftest.py" for one in below if one != course]
+
+
+def _is_data(path: Path) -> bool:
+    return path.is_file() and path.suffix not in (".py", ".pyc")
+
+
+def _digest_of_files(paths: Iterable[Path]) -> str:
+    """One digest of the names and contents of files; those that are missing count as empty."""
+    digest = hashlib.sha256()
+    for path in paths:
+        data = path.read_bytes() if path.is_file() else b""
+        digest.update(f"{path.name}:{len(data)}:".encode() + data)
+    return digest.hexdigest()

@@ -1,0 +1,73 @@
+"""A process of the pool: does one task after another.
+
+Started as ``python -m autograder.pool_worker FD PARENT COURSE WORK``. On the connection it says
+that it is ready, then answers each ``Task`` with a ``Summary``; it ends when that is closed.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import autograder.quick  # noqa: F401  # before what it makes quick
+from autograder.runner import linux
+
+if TYPE_CHECKING:
+    from autograder.bridge.course import Course, Summary
+    from autograder.pool import Task
+
+
+def main(descriptor: int, parent: int, root: Path, work: str) -> None:
+    """Serve the connection; end with the parent at the latest."""
+    linux.die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's matter
+    if os.getppid() != parent:
+        return
+    from autograder.bridge.course import Course  # takes seconds, in which the parent may end
+
+    connection = Connection(descriptor)
+    course = Course(root)
+    connection.send(None)
+    while True:
+        try:
+            task = connection.recv()
+        except EOFError:
+            return
+        connection.send(_done(_WORK[work], course, task))
+
+
+def _done(work: "Callable[[Course, Task], Summary]", course: "Course", task: "Task") -> "Summary":
+    """Do a task when no other process is at that submission."""
+    from autograder.bridge.course import GradebookError, Summary
+    from autograder.bridge.locks import submission_lock
+
+    try:
+        with submission_lock(course.root, task.assignment, task.student):
+            return work(course, task)
+    except GradebookError as error:
+        return Summary(task.assignment, task.student, error=str(error), of_gradebook=True)
+    except Exception as error:  # one submission must not stop the class, whatever it provokes
+        return Summary(task.assignment, task.student, error=f"{type(error).__name__}: {error}")
+
+
+def _grade(course: "Course", task: "Task") -> "Summary":
+    if task.allow_unsafe:
+        course.allow_unsafe()
+    return course.autograde(task.assignment, task.student, task.force)
+
+
+def _feedback(course: "Course", task: "Task") -> "Summary":
+    from autograder.bridge.course import Summary
+
+    course.feedback(task.assignment, task.student)
+    return Summary(task.assignment, task.student)
+
+
+_WORK: Final = {"grade": _grade, "feedback": _feedback}
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])
