@@ -203,7 +203,7 @@ def _follow(
             for summary in summaries:
                 if stopping() and not said:
                     said = True
-                    shown.say("stopping when what runs is finished; Ctrl-C again ends at once")
+                    shown.stopping("stopping when what runs is finished; Ctrl-C again ends at once")
                 if summary is None:
                     shown.tick()
                 else:
@@ -218,15 +218,16 @@ def _follow(
     return followed
 
 
-def _end_early(followed: _Followed, force: bool = False) -> None:
+def _end_early(followed: _Followed, goes_on: bool = False) -> None:
     """End the command if something is left to do, and say how to go on."""
     if not followed.left:
         return
     if followed.failure is not None:
         _print_error(followed.failure)
-    on = "with --force the same command begins anew" if force else "the same command goes on there"
+    next_time = "goes on there" if goes_on else "begins anew"
     errors.print(
-        f"autograder: stopped; {followed.left} of {followed.total} submissions are left: {on}",
+        f"autograder: stopped; {followed.left} of {followed.total} submissions are left: "
+        f"the same command {next_time}",
         style="yellow",
         soft_wrap=True,
     )
@@ -276,7 +277,7 @@ def grade(
             style="bold red",
             soft_wrap=True,
         )
-    _end_early(followed, force)
+    _end_early(followed, goes_on=not force)
     if any(summary.error for summary in followed.done):
         errors.print("autograder: some submissions were not graded; see the table", style="red")
         sys.exit(1)

@@ -84,6 +84,7 @@ class Shown:
         self._what = what
         self._total = total
         self._done = 0
+        self._stopping = False
         self._console = console
         self._clock = clock
         self._pace = Pace(total, at_once)
@@ -126,15 +127,19 @@ class Shown:
         elif now - self._told >= _LINE_SECONDS:
             self._line()
 
-    def say(self, text: str) -> None:
-        """Tell something in between."""
+    def stopping(self, text: str) -> None:
+        """Say that it will end before all is done."""
+        self._stopping = True
+        self._say(text)
+
+    def _say(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
 
     def _figures(self, now: float) -> tuple[str, str]:
         rate, left = self._pace.rate, self._pace.left(now)
         return (
             "" if rate is None else f"{rate:.2g}/s" if rate < 10 else f"{rate:.0f}/s",
-            "" if left is None else f"{_duration(left)} left",
+            "stopping" if self._stopping else "" if left is None else f"{_duration(left)} left",
         )
 
     def _line(self) -> None:
@@ -142,7 +147,7 @@ class Shown:
         rate, left = self._figures(now)
         gone = f"{_duration(now - self._began)} gone"
         parts = [f"{self._done} of {self._total}", rate, gone, left if self._left else ""]
-        self.say(f"{self._what}: {', '.join(filter(None, parts))}")
+        self._say(f"{self._what}: {', '.join(filter(None, parts))}")
 
     @property
     def _left(self) -> int:

@@ -30,7 +30,7 @@ def configure_execute(config: Any) -> None:
     Args:
         config: the traitlets ``Config`` of ``nbgrader_config.py``, as ``get_config()`` gives it.
     """
-    config.Autograde.exporter_class = "autograder.bridge.exporter.SubmissionExporter"
+    _read_safely(config)
     config.Autograde.autograde_preprocessors = [
         "autograder.bridge.execute.JailedExecute",
         "nbgrader.preprocessors.IgnorePattern",
@@ -40,6 +40,19 @@ def configure_execute(config: Any) -> None:
         "nbgrader.preprocessors.AssignLatePenalties",
         "nbgrader.preprocessors.CheckCellMetadata",
         "autograder.bridge.preprocessors.StoreGrades",
+    ]
+
+
+def _read_safely(config: Any) -> None:
+    """Read submissions so that none can break the reader, and sanitise them."""
+    config.Autograde.exporter_class = "autograder.bridge.exporter.SubmissionExporter"
+    config.Autograde.sanitize_preprocessors = [
+        "nbgrader.preprocessors.ClearOutput",
+        "autograder.bridge.restore.RestoreCells",
+        "nbgrader.preprocessors.DeduplicateIds",
+        "nbgrader.preprocessors.OverwriteKernelspec",
+        "nbgrader.preprocessors.OverwriteCells",
+        "nbgrader.preprocessors.CheckCellMetadata",
     ]
     config.Exporter.optimistic_validation = True  # once a notebook, not after every preprocessor
 
@@ -53,15 +66,7 @@ def configure(config: Any) -> None:
     nbgrader's own converters and preprocessors stay; ``Execute`` alone is replaced. Settings
     made before this call are kept.
     """
-    config.Autograde.exporter_class = "autograder.bridge.exporter.SubmissionExporter"
-    config.Autograde.sanitize_preprocessors = [
-        "nbgrader.preprocessors.ClearOutput",
-        "autograder.bridge.restore.RestoreCells",
-        "nbgrader.preprocessors.DeduplicateIds",
-        "nbgrader.preprocessors.OverwriteKernelspec",
-        "nbgrader.preprocessors.OverwriteCells",
-        "nbgrader.preprocessors.CheckCellMetadata",
-    ]
+    _read_safely(config)
     config.Autograde.autograde_preprocessors = [
         "autograder.bridge.preprocessors.RunGraders",
         "nbgrader.preprocessors.IgnorePattern",
@@ -73,7 +78,6 @@ def configure(config: Any) -> None:
         "nbgrader.preprocessors.CheckCellMetadata",
         "autograder.bridge.preprocessors.StoreGrades",
     ]
-    config.Exporter.optimistic_validation = True  # once a notebook, not after every preprocessor
     config.HTMLExporter.sanitize_html = True
     config.HTMLExporter.filters = dict(config.HTMLExporter.get("filters", {})) | FILTERS
     if "code_stub" not in config.ClearSolutions:

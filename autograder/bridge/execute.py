@@ -23,6 +23,8 @@ from autograder.runner.warm import Packages, WarmProcess
 
 _LARGEST_FILE: Final = 50 * MIB
 """Larger files do not fit the wire."""
+_OURS: Final = ("python", f"python{sys.version_info[0]}")
+"""What Jupyter takes for the kernel of its own environment, whether installed or not."""
 _TOLD: Final = {
     "program": "other programs",
     "network": "the network",
@@ -123,6 +125,8 @@ class JailedExecute(Jail, Execute):  # type: ignore[misc]
 def _kernel_problem(nb: NotebookNode) -> str:
     """Why a notebook's kernel is not the one that is forked, or nothing."""
     name = nb.metadata.get("kernelspec", {}).get("name", "python3")
+    if name in _OURS:
+        return ""
     try:
         found = KernelSpecManager().get_kernel_spec(name)
     except NoSuchKernel:

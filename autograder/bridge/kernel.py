@@ -12,6 +12,8 @@ from collections.abc import Callable
 from queue import Empty
 from typing import Any, Final
 
+from jupyter_client.session import Session
+
 from autograder.runner.jailed_kernel import JailedKernel, Message
 
 _LOOK_SECONDS: Final = 0.2
@@ -31,9 +33,12 @@ _LANGUAGE: Final = {
 class _Channel:
     """The messages of one of a kernel's channels, in their order."""
 
-    def __init__(self, arrival: Callable[[float], Any]) -> None:
+    def __init__(
+        self, arrival: Callable[[float], Any], send: Callable[[dict[str, Any]], None]
+    ) -> None:
         self.messages: deque[dict[str, Any]] = deque()
         self._arrival = arrival
+        self.send = send
 
     async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:
         """The next message within ``timeout`` seconds.
@@ -58,15 +63,21 @@ class JailedKernelClient:
         self._kernel = kernel
         self._deadline = time.monotonic() + seconds
         self._waiting: set[asyncio.Future[None]] = set()
+        self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """Where the kernel's descriptor is watched, while it is."""
         self.allow_stdin = False
-        self.shell_channel = _Channel(self._arrival)
-        self.iopub_channel = _Channel(self._arrival)
+        self.session = Session()
+        self.shell_channel = _Channel(self._arrival, self._tell)
+        self.iopub_channel = _Channel(self._arrival, self._tell)
 
     def start_channels(self) -> None:
         """Nothing to start."""
 
     def stop_channels(self) -> None:
-        """Nothing to stop."""
+        """Watch the kernel no longer; what nbclient has left waiting for a message is cancelled."""
+        self._closed = True
+        self._forget()
 
     def wait_for_ready(self, timeout: float | None = None) -> None:
         """It is ready since it was forked."""
@@ -85,39 +96,56 @@ class JailedKernelClient:
         """Ask for a cell to be run; the request's id."""
         return self._kernel.execute(code)
 
+    def _tell(self, message: dict[str, Any]) -> None:
+        """Pass on what nbclient's half of a widget says."""
+        self._kernel.tell(message["msg_type"], message["content"])
+
     async def _arrival(self, seconds: float) -> None:
         """Wait until something came, or for so many seconds."""
+        if self._closed:
+            raise asyncio.CancelledError
         if not self._kernel.alive:
             await asyncio.sleep(seconds)
             return
         loop = asyncio.get_running_loop()
         arrived: asyncio.Future[None] = loop.create_future()
         self._waiting.add(arrived)
-        loop.add_reader(self._kernel.fileno(), self._receive, loop)
+        self._watch(loop)
         try:
             await asyncio.wait([arrived], timeout=seconds)
         finally:
             self._waiting.discard(arrived)
-            if not self._waiting and self._kernel.alive:
-                loop.remove_reader(self._kernel.fileno())
+            if not self._waiting:
+                self._forget()
         if not arrived.done():
-            self._look(loop)
+            self._look()
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        descriptor = self._kernel.fileno()
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._loop is None:
+            self._loop = loop
+            loop.add_reader(self._kernel.fileno(), self._receive)
+
+    def _forget(self) -> None:
+        """Watch the descriptor no longer: always before it is closed, or its number is reused."""
+        if self._loop is not None:
+            self._loop.remove_reader(self._kernel.fileno())
+            self._loop = None
+
+    def _look(self) -> None:
+        if self._closed or not self._kernel.alive:
+            return
         if time.monotonic() > self._deadline:
             self._kernel.end()
         else:
             self._kernel.check()
         if not self._kernel.alive:
-            loop.remove_reader(descriptor)
+            self._forget()
 
-    def _receive(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _receive(self) -> None:
         """Take a message off the wire and wake who waits."""
-        descriptor = self._kernel.fileno()
         message = self._kernel.receive()
         if not self._kernel.alive:
-            loop.remove_reader(descriptor)
+            self._forget()
         if message is not None:
             self._sort(message)
         for arrived in self._waiting:
@@ -149,6 +177,7 @@ class JailedKernelManager:
         self._start = start
         self._seconds = seconds
         self._kernel: JailedKernel | None = None
+        self._client: JailedKernelClient | None = None
         self.refused: set[str] = set()
         """What notebooks asked for that no submission gets."""
 
@@ -164,7 +193,8 @@ class JailedKernelManager:
     def client(self) -> JailedKernelClient:
         """A client of the kernel."""
         assert self._kernel is not None
-        return JailedKernelClient(self._kernel, self._seconds)
+        self._client = JailedKernelClient(self._kernel, self._seconds)
+        return self._client
 
     def is_alive(self) -> bool:
         """Whether the kernel can still answer."""
@@ -181,6 +211,9 @@ class JailedKernelManager:
 
     def cleanup_resources(self) -> None:
         """End every process of the kernel's, if it has not been done."""
+        if self._client is not None:
+            self._client.stop_channels()
+            self._client = None
         if self._kernel is not None:
             self.refused |= self._kernel.refused
             self._kernel.close()

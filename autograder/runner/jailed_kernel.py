@@ -109,6 +109,13 @@ class JailedKernel:
             self.end()
         return request_id
 
+    def tell(self, kind: str, content: dict[str, Any]) -> None:
+        """Send a message of a widget's other half (``comm_msg``), heard when no cell runs."""
+        try:
+            self._channel.send({"kind": kind, "content": content})
+        except WireError:
+            self.end()
+
     def receive(self) -> Message | None:
         """The next message, when the descriptor is readable; None for one that is dropped."""
         try:

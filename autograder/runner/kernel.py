@@ -20,11 +20,12 @@ from types import SimpleNamespace
 from typing import Any, Final, NoReturn
 
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.profiledir import ProfileDir
 from jupyter_client.jsonutil import json_default
 from jupyter_client.session import Session
 from traitlets.config import Config
 
-from autograder.runner import refusals
+from autograder.runner import inner_walls, refusals
 from autograder.runner.limits import Limits
 from autograder.runner.settle import settle
 from autograder.runner.wire import Channel, WireClosed, WireError
@@ -103,18 +104,27 @@ def prepare() -> None:
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
     if importlib.util.find_spec(_DEBUGGER):
         sys.modules[_DEBUGGER] = None  # type: ignore[assignment]  # it wants sockets and threads
+        sys.breakpointhook = _no_debugger  # nor does it stop where nobody has attached to it
     from ipykernel.ipkernel import IPythonKernel
+    from ipykernel.kernelapp import IPKernelApp
 
     config = Config()
     config.HistoryManager.hist_file = ":memory:"
-    sys.path.insert(0, "")
-    _kernel = IPythonKernel(session=_Publisher(), config=config, log=logging.getLogger("kernel"))
+    app = IPKernelApp.instance(config=config)  # where ipykernel looks for its kernel
+    _kernel = app.kernel = IPythonKernel.instance(
+        parent=app, session=_Publisher(), user_ns=None, log=logging.getLogger("kernel")
+    )
     sys.modules.pop(_DEBUGGER, None)
-    shell = _kernel.shell
+    shell = app.shell = _kernel.shell
+    app.init_pdb()
     shell.extension_manager.load_extension("storemagic")
     for name in ("system", "system_piped", "system_raw"):
         setattr(type(shell), name, _refuse_program)
     _kernel.shell_channel_thread = SimpleNamespace(parent_thread=threading.main_thread())
+
+
+def _no_debugger(*args: object, **kwargs: object) -> None:
+    """What ``breakpoint()`` does."""
 
 
 def _refuse_program(self: InteractiveShell, command: str) -> None:
@@ -130,6 +140,7 @@ def main(channel: Channel, _grades: object, limits: Limits) -> NoReturn:
     """
     try:
         settle(channel)
+        _settle_shell()
         _connect(channel)
         asyncio.set_event_loop(loop := asyncio.new_event_loop())
         _kernel.io_loop = loop  # `exit` stops it
@@ -138,6 +149,19 @@ def main(channel: Channel, _grades: object, limits: Limits) -> NoReturn:
     except BaseException:
         os._exit(70)
     os._exit(0)
+
+
+def _settle_shell() -> None:
+    """What a kernel takes from the folder that it is started in."""
+    folder = os.getcwd()
+    sys.path.insert(0, "")
+    shell = _kernel.shell
+    shell.user_ns["_dh"][:] = [type(one)(folder) for one in shell.user_ns["_dh"][:1]]
+    if folder == inner_walls.NOTEBOOK:  # else nothing can be written beside the notebook's folder
+        profile = os.path.join(os.path.dirname(folder), "ipython", "profile_default")
+        os.environ["IPYTHONDIR"] = os.path.dirname(profile)
+        shell.profile_dir = ProfileDir(location=profile)
+        shell.db = type(shell.db)(os.path.join(profile, "db"))
 
 
 def _connect(channel: Channel) -> None:
@@ -178,7 +202,16 @@ async def _serve(channel: Channel) -> None:
             request = channel.receive(_IDLE_SECONDS)
         except WireClosed:
             return
-        await _execute(request["id"], request["code"])
+        if "code" in request:
+            await _execute(request["id"], request["code"])
+        else:
+            _hear(request["kind"], request["content"])
+
+
+def _hear(kind: str, content: dict[str, Any]) -> None:
+    """Take a message of a widget's other half."""
+    message = _kernel.session.msg(kind, content) | {"buffers": []}
+    _kernel.shell_handlers[kind](None, [b""], message)
 
 
 async def _execute(request_id: str, code: str) -> None:
@@ -189,6 +222,7 @@ async def _execute(request_id: str, code: str) -> None:
     request = session.msg("execute_request", content, metadata={})
     request["header"]["msg_id"] = request_id
     _kernel.set_parent([b""], request, channel="shell")
+    session.send(None, "status", {"execution_state": "busy"}, request)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         await _kernel.execute_request(None, [b""], request)

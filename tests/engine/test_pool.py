@@ -253,7 +253,7 @@ def test_sigterm_does_the_same_and_with_force_no_command_goes_on(
     os.killpg(running[0].pid, signal.SIGTERM)
     out, told = running[0].communicate(timeout=30)
     assert running[0].returncode == 130 and "slow-00" in out
-    assert "with --force the same command begins anew" in flat(told)
+    assert "submissions are left: the same command begins anew" in flat(told)
 
 
 def test_the_second_ctrl_c_ends_at_once(root: Path, running: list["subprocess.Popen[str]"]) -> None:
