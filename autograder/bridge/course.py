@@ -208,17 +208,17 @@ class Course:
             return summary
 
     def _unchanged(self, known: Record, assignment: str, student: str) -> Summary | None:
-        """The summary of a grading that is still good; None if the gradebook has another one."""
+        """The summary of a grading that is still good; None if it is no longer stored."""
         score, most, automatic = self._scores_of(assignment, student)
-        if automatic != known.score:
+        notebooks = self.folder("autograded", assignment, student).glob("*.ipynb")
+        if automatic != known.score or not any(notebooks):
             return None
         return Summary(assignment, student, score, most, **known.summary, skipped=True)
 
     def _scores_of(self, assignment: str, student: str) -> tuple[float, float, float]:
         """A submission's score, the highest possible, and the sum of its automatic scores.
 
-        Raises:
-            CourseError: the gradebook does not have it.
+        Where the gradebook does not have it, that sum is -1.
         """
         with self.gradebook() as gradebook:
             automatic = (

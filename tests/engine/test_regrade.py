@@ -178,6 +178,13 @@ def test_a_gradebook_with_another_score_is_put_right(root: Path, grade: Grade) -
     assert (summary.score, summary.skipped, ran) == (6, False, [])
 
 
+def test_autograded_notebooks_that_were_removed_are_written_again(root: Path, grade: Grade) -> None:
+    (root / "autograded/ana/one/one.ipynb").unlink()
+    summary, ran = grade()
+    assert (summary.score, summary.skipped, ran) == (6, False, [])
+    assert (root / "autograded/ana/one/one.ipynb").is_file()
+
+
 def test_a_score_given_by_hand_stays_and_is_told(root: Path, grade: Grade) -> None:
     with Course(root).gradebook() as gradebook:
         gradebook.find_grade("check-b", "one", "one", "ana").manual_score = 0.5
