@@ -184,16 +184,16 @@ class Course:
     def _autograde(self, assignment: str, student: str, force: bool) -> Summary:
         if problem := _name_problem(student):
             return Summary(assignment, student, error=problem)
-        folder = self.folder("autograded", assignment, student)
+        path = record.path_of(self.root, assignment, student)
         depends_on = digest(self._stamp(assignment, student), self._inputs(assignment))
-        known = Record() if force else Record.read(folder)
+        known = Record() if force else Record.read(path)
         with one_gradebook():
             if known.inputs == depends_on and (
                 unchanged := self._unchanged(known, assignment, student)
             ):
                 return unchanged
             # before the rest goes, lest a kill leave it alone
-            (folder / record.NAME).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
             if not any(
                 os.path.lexists(self.folder("submitted", assignment, student) / f"{name}.ipynb")
                 for name in self.notebooks(assignment)
@@ -204,7 +204,7 @@ class Course:
             summary = self.summary(assignment, student)
             kept.inputs, kept.score = depends_on, self._scores_of(assignment, student)[2]
             kept.summary = {name: getattr(summary, name) for name in _TOLD}
-            kept.write(folder)
+            kept.write(path)
             return summary
 
     def _unchanged(self, known: Record, assignment: str, student: str) -> Summary | None:

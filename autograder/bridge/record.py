@@ -1,7 +1,8 @@
 """What is kept of a graded submission, so that only what has changed is graded again.
 
-The record lies beside the autograded notebooks. It holds a digest of all that the grading
-depended on, and each check's result with a digest of all that this check depended on.
+A record holds a digest of all that the grading depended on, and each check's result with a digest
+of all that this check depended on. Records lie in a folder of their own in the course: what is
+beside the autograded notebooks is copied to the feedback, and they hold what only teachers read.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from typing import Any, Final
 
 from autograder.grading.results import CheckResult
 
-NAME: Final = ".autograder"
+FOLDER: Final = ".autograder"
 _current: "Record | None" = None
 
 
@@ -32,10 +33,10 @@ class Record:
     """By notebook and check: a digest of what it depended on, and its result."""
 
     @classmethod
-    def read(cls, folder: Path) -> "Record":
-        """The record in a folder of autograded notebooks; an empty one if there is none."""
+    def read(cls, path: Path) -> "Record":
+        """The record in a file; an empty one if there is none."""
         try:
-            facts = json.loads((folder / NAME).read_text(encoding="utf-8"))
+            facts = json.loads(path.read_text(encoding="utf-8"))
             checks = {name: (key, dict(result)) for name, (key, result) in facts["checks"].items()}
             for _key, result in checks.values():
                 CheckResult(**result)
@@ -43,11 +44,17 @@ class Record:
         except (OSError, ValueError, KeyError, TypeError):  # none, or of another version
             return cls()
 
-    def write(self, folder: Path) -> None:
+    def write(self, path: Path) -> None:
         """Write the record, whole or not at all."""
-        partial = folder / f"{NAME}.partial"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(asdict(self)), encoding="utf-8")
-        partial.replace(folder / NAME)
+        partial.replace(path)
+
+
+def path_of(course: Path, assignment: str, student: str) -> Path:
+    """Where the record of a submission is."""
+    return course / FOLDER / student / f"{assignment}.json"
 
 
 @contextmanager

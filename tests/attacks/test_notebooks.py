@@ -578,7 +578,8 @@ def files(course: Course) -> dict[str, tuple[object, ...]]:
     found: dict[str, tuple[object, ...]] = {}
     for folder, folders, names in os.walk(course.root):
         if Path(folder) == course.root:
-            folders[:] = [name for name in folders if name not in ("autograded", "feedback")]
+            written = ("autograded", "feedback", ".autograder")
+            folders[:] = [name for name in folders if name not in written]
             names = [name for name in names if not name.startswith("gradebook.db")]  # noqa: PLW2901
         for name in [*folders, *names]:
             if name in ("__pycache__", ".pytest_cache") or name.endswith(".pyc"):

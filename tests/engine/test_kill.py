@@ -251,7 +251,7 @@ def wait_for_a_result(course: Course, command: Command) -> None:
 
 
 def records(course: Course) -> list[Path]:
-    return list(course.root.glob(f"autograded/*/one/{record.NAME}"))
+    return list(course.root.glob(f"{record.FOLDER}/*/one.json"))
 
 
 def latest(course: Course) -> int:

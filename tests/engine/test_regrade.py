@@ -200,8 +200,14 @@ def test_a_gradebook_that_was_lost_is_filled_again(root: Path, grade: Grade) -> 
     assert (summary.score, summary.skipped) == (6, False)
 
 
+def test_what_is_kept_for_teachers_does_not_reach_the_feedback(root: Path, grade: Grade) -> None:
+    assert (root / ".autograder/ana/one.json").is_file()
+    Course(root).feedback("one", "ana")
+    assert [path.name for path in (root / "feedback/ana/one").iterdir()] == ["one.html"]
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"inputs": 3}', "[]", "5c3f"])
 def test_a_record_that_cannot_be_read_counts_as_none(root: Path, grade: Grade, text: str) -> None:
-    (root / "autograded/ana/one/.autograder").write_text(text)
+    (root / ".autograder/ana/one.json").write_text(text)
     summary, ran = grade()
     assert (summary.score, summary.skipped, len(ran)) == (6, False, 3)
