@@ -21,7 +21,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell
 
-from autograder.bridge import execute, record
+from autograder.bridge import execute, preprocessors, record
 from autograder.bridge.course import Course
 from autograder.grading.cells import CodeCell
 from autograder.grading.client import Graded, GradingError, GradingProcess
@@ -172,7 +172,7 @@ def command_line(pid: int) -> str:
 
 def assert_sound(course: Course) -> int:
     """What is in the gradebook is right, if not complete; how many submissions have scores."""
-    recorded = {path.parents[1].name for path in records(course)}
+    recorded = {path.parent.name for path in records(course)}
     with sqlite3.connect(course.root / "gradebook.db", timeout=30) as base:
         assert base.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         rows = base.execute(
@@ -193,7 +193,8 @@ def assert_sound(course: Course) -> int:
 
 def assert_notebooks_are_what_records_say(course: Course) -> None:
     for path in records(course):
-        notebook = json.loads((path.parent / "one.ipynb").read_text())
+        autograded = course.folder("autograded", "one", path.parent.name)
+        notebook = json.loads((autograded / "one.ipynb").read_text())
         assert notebook["metadata"]["autograder"]["graded"], path
         assert all("checks" in cell["metadata"]["autograder"]
                    for cell in notebook["cells"]
@@ -223,10 +224,10 @@ def test_fifty_kills_at_random_moments(course: Course, folder: Path) -> None:
     last = Command(course, temporary).end()
     assert f"{len(STUDENTS)} of {len(STUDENTS)} submissions graded" in " ".join(last.split())
     assert assert_sound(course) == len(STUDENTS)
-    assert {path.parents[1].name for path in records(course)} == set(STUDENTS)
+    assert {path.parent.name for path in records(course)} == set(STUDENTS)
     assert_notebooks_are_what_records_say(course)
     assert not list(temporary.glob("autograder-*")), "what the killed ones left was swept"
-    assert not list(course.root.glob("autograded/*/one/*.partial"))
+    assert not list(course.root.glob(f"{record.FOLDER}/*/*.partial"))
 
 
 def kill_parts(command: Command, course: Course, chance: random.Random) -> int:
@@ -300,6 +301,15 @@ def killed(name: str, after: float = 0.0, inside: str = "") -> Iterator[None]:
     thread.start()
     yield
     thread.join()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_else_runs() -> None:
+    """Processes that other tests have left would be found, and killed, in the place of ours."""
+    for others in (preprocessors._processes, execute._processes):
+        for other in others.values():
+            other.stop()
+        others.clear()
 
 
 @pytest.fixture(scope="module")

@@ -154,15 +154,18 @@ def test_no_process_of_a_submission_stays(warm: WarmProcess) -> None:
     assert len(descendants(warm.pid)) == before
 
 
-def test_what_a_call_leaves_running_ends_with_it(warm: WarmProcess) -> None:
+def test_what_calls_leave_running_ends_when_another_grade_cell_is_asked(
+    warm: WarmProcess,
+) -> None:
     cell = "import os, time\ndef f():\n    if os.fork() == 0:\n        os.setsid()\n"
     cell += "        time.sleep(60)\n    return 1"
     assert warm.pid is not None
-    with warm.run([Cell(cell), GRADE], LIMITS, 1) as run:
+    with warm.run([Cell(cell), GRADE, Cell("def f(): return 2"), GRADE], LIMITS, 1) as run:
         before = len([pid for pid in descendants(warm.pid) if not has_ended(pid)])
         for _ in range(3):
             assert run.checkpoints[1].call("f", [], {}, True).value == 1
-        assert_at_most(before, warm)
+        assert run.checkpoints[3].call("f", [], {}, True).value == 2
+        assert_at_most(before + 1, warm)  # the process that has just been called
 
 
 def assert_at_most(count: int, warm: WarmProcess) -> None:
