@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from types import TracebackType
 from typing import Final, Self
 
 from rich.console import Console
@@ -99,12 +98,7 @@ class Shown:
             self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._moving:
             self._bar.update(self._task, now="", left="")
             self._bar.stop()

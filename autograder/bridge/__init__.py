@@ -20,7 +20,7 @@ STUB = (
 
 
 def configure_execute(config: Any) -> None:
-    """Put the runner into nbgrader in the place of its Execute, and change nothing else.
+    """Put the runner into nbgrader in the place of its Execute; tests stay in the cells.
 
     For courses whose tests are in the notebooks' cells::
 
@@ -30,21 +30,11 @@ def configure_execute(config: Any) -> None:
     Args:
         config: the traitlets ``Config`` of ``nbgrader_config.py``, as ``get_config()`` gives it.
     """
-    _read_safely(config)
-    config.Autograde.autograde_preprocessors = [
-        "autograder.bridge.execute.JailedExecute",
-        "nbgrader.preprocessors.IgnorePattern",
-        "nbconvert.preprocessors.ClearMetadataPreprocessor",
-        "nbgrader.preprocessors.LimitOutput",
-        "nbgrader.preprocessors.SaveAutoGrades",
-        "nbgrader.preprocessors.AssignLatePenalties",
-        "nbgrader.preprocessors.CheckCellMetadata",
-        "autograder.bridge.preprocessors.StoreGrades",
-    ]
+    _replace_execute(config, "autograder.bridge.execute.JailedExecute")
 
 
-def _read_safely(config: Any) -> None:
-    """Read submissions so that none can break the reader, and sanitise them."""
+def _replace_execute(config: Any, runner: str) -> None:
+    """Have a preprocessor run notebooks, and none break the reading or the storing."""
     config.Autograde.exporter_class = "autograder.bridge.exporter.SubmissionExporter"
     config.Autograde.sanitize_preprocessors = [
         "nbgrader.preprocessors.ClearOutput",
@@ -53,6 +43,17 @@ def _read_safely(config: Any) -> None:
         "nbgrader.preprocessors.OverwriteKernelspec",
         "nbgrader.preprocessors.OverwriteCells",
         "nbgrader.preprocessors.CheckCellMetadata",
+    ]
+    config.Autograde.autograde_preprocessors = [
+        runner,
+        "nbgrader.preprocessors.IgnorePattern",
+        "nbconvert.preprocessors.ClearMetadataPreprocessor",
+        "nbgrader.preprocessors.LimitOutput",
+        "nbgrader.preprocessors.SaveAutoGrades",
+        "autograder.bridge.preprocessors.MarkFaults",
+        "nbgrader.preprocessors.AssignLatePenalties",
+        "nbgrader.preprocessors.CheckCellMetadata",
+        "autograder.bridge.preprocessors.StoreGrades",
     ]
     config.Exporter.optimistic_validation = True  # once a notebook, not after every preprocessor
 
@@ -66,18 +67,7 @@ def configure(config: Any) -> None:
     nbgrader's own converters and preprocessors stay; ``Execute`` alone is replaced. Settings
     made before this call are kept.
     """
-    _read_safely(config)
-    config.Autograde.autograde_preprocessors = [
-        "autograder.bridge.preprocessors.RunGraders",
-        "nbgrader.preprocessors.IgnorePattern",
-        "nbconvert.preprocessors.ClearMetadataPreprocessor",
-        "nbgrader.preprocessors.LimitOutput",
-        "nbgrader.preprocessors.SaveAutoGrades",
-        "autograder.bridge.preprocessors.MarkFaults",
-        "nbgrader.preprocessors.AssignLatePenalties",
-        "nbgrader.preprocessors.CheckCellMetadata",
-        "autograder.bridge.preprocessors.StoreGrades",
-    ]
+    _replace_execute(config, "autograder.bridge.preprocessors.RunGraders")
     config.HTMLExporter.sanitize_html = True
     config.HTMLExporter.filters = dict(config.HTMLExporter.get("filters", {})) | FILTERS
     if "code_stub" not in config.ClearSolutions:

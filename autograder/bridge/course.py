@@ -201,8 +201,9 @@ class Course:
                 return self._store_missing(assignment, student)
             with record.grading(known) as kept:
                 self._convert(Autograde, assignment, student)
-            summary = self.summary(assignment, student)
-            kept.inputs, kept.score = depends_on, self._scores_of(assignment, student)[2]
+            score, most, kept.score = self._scores_of(assignment, student)
+            kept.inputs = depends_on
+            summary = self._summary(Summary(assignment, student, score, most))
             kept.summary = {name: getattr(summary, name) for name in _TOLD}
             kept.write(path)
             return summary
@@ -296,11 +297,10 @@ class Course:
                 for submission in gradebook.assignment_submissions(assignment)
             }
 
-    def summary(self, assignment: str, student: str, skipped: bool = False) -> Summary:
-        """What the gradebook and the autograded notebooks say of one submission."""
-        score, most, _automatic = self._scores_of(assignment, student)
-        result = Summary(assignment, student, score, most, skipped=skipped)
-        for path in sorted(self.folder("autograded", assignment, student).glob("*.ipynb")):
+    def _summary(self, result: Summary) -> Summary:
+        """A submission's scores with what the autograded notebooks say of it."""
+        folder = self.folder("autograded", result.assignment, result.student)
+        for path in sorted(folder.glob("*.ipynb")):
             notebook = json.loads(path.read_text(encoding="utf-8"))  # our own, and valid
             facts = notebook["metadata"].get(METADATA, {})
             result.problem = result.problem or facts.get("problem", "")

@@ -1,15 +1,14 @@
 """What the grading of an assignment depends on besides the submission."""
 
 import functools
-import hashlib
 import importlib.metadata
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from autograder.bridge.record import digest
-from autograder.grading.dependencies import check_digests
+from autograder.grading.dependencies import check_digests, files_digest
 
 
 @functools.cache
@@ -48,15 +47,6 @@ def assignment(gradebook: Any, name: str, source: Path, course: Path, graders: P
     return digest(
         released, files_digest(source, _plain_files(source)), check_digests(course, graders)
     )
-
-
-def files_digest(folder: Path, paths: Iterable[Path]) -> str:
-    """A digest of the names and contents of files below a folder."""
-    found = hashlib.sha256()
-    for path in sorted(paths):
-        data = path.read_bytes()
-        found.update(f"{path.relative_to(folder)}:{len(data)}:".encode() + data)
-    return found.hexdigest()
 
 
 def _plain_files(folder: Path) -> Iterator[Path]:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from autograder.runner.warm import FOR_GRADERS, Packages
+from autograder.runner.warm import FOR_GRADERS, PACKAGE_FOLDERS, Packages
 
 _IMPORT: Final = re.compile(
     r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import\b|import[ \t]+([\w.][^#;\n]*))", re.MULTILINE
@@ -37,10 +37,9 @@ def imports_of(code: str) -> set[str]:
     """The modules that Python code imports anywhere; magics and broken lines do not matter."""
     found: set[str] = set()
     for module, modules in _IMPORT.findall(code):
-        names = (
-            [module] if module else [part.split()[0] for part in modules.split(",") if part.split()]
-        )
-        found |= {name for name in names if name and not name.startswith(".")}
+        parts = [module] if module else modules.split(",")
+        names = {part.split()[0] for part in parts if part.strip()}
+        found |= {name for name in names if not name.startswith(".")}
     return found
 
 
@@ -65,6 +64,4 @@ def _is_installed(name: str, beside: Path) -> bool:
         found = importlib.util.find_spec(top)
     except (ImportError, ValueError):
         return False
-    return found is not None and bool(
-        {"site-packages", "dist-packages"} & set(Path(found.origin or "").parts)
-    )
+    return found is not None and not PACKAGE_FOLDERS.isdisjoint(Path(found.origin or "").parts)

@@ -7,6 +7,7 @@ no Python beside the graders belong to every check of their assignment.
 
 import ast
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -34,7 +35,7 @@ def check_digests(course: Path, folder: Path) -> dict[str, str]:
         if path.name == "conftest.py":
             continue
         around = [*_conftests(course, path.parent), *data, *imported(course, path)]
-        rest = _digest_of_files([course / name for name in _ALWAYS] + around)
+        rest = files_digest(course, [course / name for name in _ALWAYS] + around)
         for name, text in _parts(path):
             key = f"{path.name}::{name}" if name else path.name
             found[key] = hashlib.sha256(f"{rest}{text}".encode()).hexdigest()
@@ -110,10 +111,10 @@ def _is_data(path: Path) -> bool:
     return path.is_file() and path.suffix not in (".py", ".pyc")
 
 
-def _digest_of_files(paths: Iterable[Path]) -> str:
-    """One digest of the names and contents of files; those that are missing count as empty."""
+def files_digest(folder: Path, paths: Iterable[Path]) -> str:
+    """One digest of files' names, seen from a folder, and contents; a missing file is empty."""
     digest = hashlib.sha256()
-    for path in paths:
+    for path in sorted(paths):
         data = path.read_bytes() if path.is_file() else b""
-        digest.update(f"{path.name}:{len(data)}:".encode() + data)
+        digest.update(f"{os.path.relpath(path, folder)}:{len(data)}:".encode() + data)
     return digest.hexdigest()

@@ -115,6 +115,7 @@ class GradingLoop:
         """Run one notebook and its graders."""
         set_language(request["language"])
         cells = [CodeCell(*cell) for cell in json.loads(request["cells"])]
+        request["known"] = json.loads(request["known"])
         assignment = request["assignment"]
         graded = {grade_id for name, grade_id in self._by_cell if name == assignment}
         self._seed = request["seed"]
@@ -171,7 +172,7 @@ class GradingLoop:
     def _known(self, item: pytest.Item, request: dict[str, Any]) -> CheckResult | None:
         """The result that a check had before, if it depends on the same still."""
         name = checks.check_name(item)
-        key, result = json.loads(request["known"]).get(name, ("", {}))
+        key, result = request["known"].get(name, ("", {}))
         return CheckResult(**result) if key and key == self._key(name, request["run_key"]) else None
 
     def _run(self, item: pytest.Item, request: dict[str, Any]) -> CheckResult:

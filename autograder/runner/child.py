@@ -2,9 +2,9 @@
 
 At a grade cell the process forks: the copy, a *checkpoint*, freezes the namespace as it is at
 that point and answers the graders' questions about it over a socket of its own, while the
-original goes on with the next cells. A checkpoint never runs the student's code itself: each
-call of a function forks once more. So nothing that a cell or a call does can change what
-another grader sees.
+original goes on with the next cells. A checkpoint never runs the student's code itself: calls of
+functions run in one more fork. So nothing that a cell or a call does can change what the graders
+of another grade cell see.
 """
 
 import builtins
@@ -54,6 +54,21 @@ _LIMIT_OF_TEXT: Final[tuple[tuple[str, Status], ...]] = (
 """How libraries that raise errors of their own, such as torch and sqlite3, put it."""
 
 
+AUTOGRAD: Final = (
+    (torch.autograd, "grad"),
+    (torch.autograd, "backward"),
+    (torch.Tensor, "backward"),
+    (torch.autograd.graph, "_engine_run_backward"),
+    (torch.autograd, "_engine_run_backward"),
+    (torch.func, "grad"),
+    (torch.func, "vjp"),
+    (torch.func, "jacrev"),
+    (torch.func, "jvp"),
+    (torch.func, "jacfwd"),
+)
+"""Where autograd is entered: what holds each function, and its name."""
+
+
 class AutogradDisabledError(RuntimeError):
     """The function used autograd where the exercise asks to do without."""
 
@@ -94,7 +109,7 @@ def _silence_descriptors() -> None:
 def _run(shell: CellShell, channel: Channel, sockets: list[socket.socket], limits: Limits) -> None:
     job = settle(channel)
     outputs.limit = limits.output_kib * 1024
-    shell_module.figures.clear()  # one was drawn while warming up
+    shell_module.figures.clear()  # a package may have made some when it was preloaded
     shell_module.connect_streams()
     signal.signal(signal.SIGALRM, _on_alarm)
     own, checkpoint = os.getpid(), 0
@@ -352,18 +367,7 @@ def _disable_autograd() -> None:
     def refuse(*args: Any, **kwargs: Any) -> NoReturn:
         raise AutogradDisabledError("autograd is switched off for this function")
 
-    for owner, name in (
-        (torch.autograd, "grad"),
-        (torch.autograd, "backward"),
-        (torch.Tensor, "backward"),
-        (torch.autograd.graph, "_engine_run_backward"),
-        (torch.autograd, "_engine_run_backward"),
-        (torch.func, "grad"),
-        (torch.func, "vjp"),
-        (torch.func, "jacrev"),
-        (torch.func, "jvp"),
-        (torch.func, "jacfwd"),
-    ):
+    for owner, name in AUTOGRAD:
         setattr(owner, name, refuse)
 
 

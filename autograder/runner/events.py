@@ -56,7 +56,7 @@ def outcome_of(event: dict[Any, Any], room: int = MAX_CHARACTERS) -> CellOutcome
     return CellOutcome(
         status=status,  # type: ignore[arg-type]  # one of STATUSES, see above
         outputs=kept,
-        execution_count=_count(event.get("execution_count")),
+        execution_count=valid_count(event.get("execution_count")),
         truncated=event.get("truncated") is True or len(kept) < len(clean),
     )
 
@@ -84,12 +84,13 @@ def _clean_output(output: Any) -> dict[str, Any] | None:
         data = {m: _clean_data(c) for m, c in output["data"].items() if m in _MIMES}
         clean: dict[str, Any] = {"output_type": kind, "data": data, "metadata": {}}
         if kind == "execute_result":
-            clean["execution_count"] = _count(output.get("execution_count"))
+            clean["execution_count"] = valid_count(output.get("execution_count"))
         return clean
     return None
 
 
-def _count(number: Any) -> int | None:
+def valid_count(number: Any) -> int | None:
+    """An execution count; None for what is none."""
     return number if type(number) is int and 0 <= number < 10**6 else None
 
 

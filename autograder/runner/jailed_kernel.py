@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from autograder.runner.events import valid_text
+from autograder.runner.events import valid_count, valid_text
 from autograder.runner.limits import Limits
 from autograder.runner.refusals import TEXTS
 from autograder.runner.warm import ENGLISH, Run, WarmProcess, send_job
@@ -208,11 +208,6 @@ def _text(content: dict[str, Any], name: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _count(content: dict[str, Any]) -> int | None:
-    count = content.get("execution_count")
-    return count if type(count) is int and 0 <= count < 10**6 else None
-
-
 def _stream(content: dict[str, Any]) -> dict[str, Any]:
     name = "stderr" if content.get("name") == "stderr" else "stdout"
     return {"name": name, "text": _text(content, "text")}
@@ -256,7 +251,7 @@ def _dict(value: Any) -> dict[str, Any]:
 
 def _reply(content: dict[str, Any]) -> dict[str, Any]:
     status = "ok" if content.get("status") == "ok" else "error"
-    facts = {"status": status, "execution_count": _count(content)}
+    facts = {"status": status, "execution_count": valid_count(content.get("execution_count"))}
     return facts | (_error(content) if status == "error" else {})
 
 
@@ -266,13 +261,17 @@ def _status(content: dict[str, Any]) -> dict[str, Any]:
 
 _CONTENTS: Final[Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     "status": _status,
-    "execute_input": lambda content: {"execution_count": _count(content)},
+    "execute_input": lambda content: {
+        "execution_count": valid_count(content.get("execution_count"))
+    },
     "execute_reply": _reply,
     "stream": _stream,
     "error": _error,
     "display_data": _display,
     "update_display_data": _display,
-    "execute_result": lambda content: _display(content) | {"execution_count": _count(content)},
+    "execute_result": lambda content: (
+        _display(content) | {"execution_count": valid_count(content.get("execution_count"))}
+    ),
     "clear_output": lambda content: {"wait": content.get("wait") is True},
     "comm_open": dict,
     "comm_msg": dict,

@@ -7,6 +7,7 @@ it is imported, or opens a GPU, would be broken in every submission.
 import importlib
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -86,7 +87,9 @@ def _first_use_of_torch() -> None:
 
 
 def _first_use_of_matplotlib() -> None:
-    """Draw, so that fonts and the renderer are loaded."""
+    """Draw, so that fonts and the renderer are loaded, unless the graders' shell has done so."""
+    if "matplotlib.backends.backend_agg" in sys.modules:
+        return
     from io import BytesIO
 
     from matplotlib.backends.backend_agg import FigureCanvasAgg

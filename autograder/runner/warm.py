@@ -39,7 +39,8 @@ _GRACE_SECONDS: Final = 3.0
 _LATE_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 5.0
 _HOME_PREFIX: Final = "autograder-"
-_PACKAGE_FOLDERS: Final = ("site-packages", "dist-packages")
+PACKAGE_FOLDERS: Final = frozenset({"site-packages", "dist-packages"})
+"""What folders of installed packages are called."""
 _STOPS: Final = (signal.SIGTERM, signal.SIGKILL)
 _CAPS: Final = {"memory": walls.MEMORY, "pids": walls.PIDS}
 ENGLISH: Final = {
@@ -356,7 +357,7 @@ class WarmProcess:
         return outer_walls.Plan(
             python=_interpreter(),
             interpreter=_interpreter_files(),
-            packages=[path for path in sys.path if Path(path).name in _PACKAGE_FOLDERS],
+            packages=[path for path in sys.path if Path(path).name in PACKAGE_FOLDERS],
             engine=str(engine),
             home=self._home,
             control=control,
@@ -364,9 +365,7 @@ class WarmProcess:
             and outer_walls.root_is_root(Path("/proc/self/uid_map").read_text(encoding="ascii")),
             without=self._without,
             serves=self._serves,
-            preload=[one for one in self._packages if one not in self.unfit]
-            if self._serves
-            else [],
+            preload=[one for one in self._packages if one not in self.unfit],
         )
 
     def run(
@@ -455,7 +454,6 @@ class WarmProcess:
         Raises:
             WarmProcessError: no submission can be run at all.
         """
-        self.start()
         run, channel, _ = self.begin(limits, 0, 0, allow_unsafe=True)
         with run:
             channel.close()

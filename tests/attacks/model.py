@@ -99,6 +99,8 @@ class Attack:
     after: str = ""
     """A cell of the next student's notebook, which must find nothing."""
     modes: tuple[str, ...] = MODES
+    cell_seconds: float = LIMITS.cell_seconds
+    """More where a busy machine needs it for what the attack does."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,7 @@ def _attack(entry: dict[str, Any]) -> Attack:
         statuses={k: [v] if isinstance(v, str) else list(v) for k, v in statuses.items()},
         after=entry.get("after", ""),
         modes=tuple(entry.get("modes", MODES)),
+        cell_seconds=entry.get("cell_seconds", LIMITS.cell_seconds),
     )
 
 

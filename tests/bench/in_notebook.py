@@ -20,34 +20,16 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, Final, NoReturn, cast
 
 import pytest
-import torch
 
 from autograder.grading import items
 from autograder.grading.results import CellResult, CheckResult
 from autograder.grading.submission import Submission
 from autograder.runner import values
 from autograder.runner.checkpoint import Call, CallFailed, Checkpoint
+from autograder.runner.child import AUTOGRAD, AutogradDisabledError
 
 GRADERS: Final = Path(__file__).parents[1] / "graders"
-_AUTOGRAD: Final[Sequence[tuple[Any, str]]] = (
-    (torch.autograd, "grad"),
-    (torch.autograd, "backward"),
-    (torch.Tensor, "backward"),
-    (torch.autograd.graph, "_engine_run_backward"),
-    (torch.autograd, "_engine_run_backward"),
-    (torch.func, "grad"),
-    (torch.func, "vjp"),
-    (torch.func, "jacrev"),
-    (torch.func, "jvp"),
-    (torch.func, "jacfwd"),
-)
-"""What the engine switches off for ``autograd=False``: see ``autograder.runner.child``."""
-
 _figures: list[Any] = []
-
-
-class AutogradDisabledError(RuntimeError):
-    """The function used autograd where the exercise asks to do without."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +99,9 @@ def _without_autograd() -> Iterator[None]:
     def refuse(*args: Any, **kwargs: Any) -> NoReturn:
         raise AutogradDisabledError("autograd is switched off for this function")
 
-    before = [(owner, name, getattr(owner, name)) for owner, name in _AUTOGRAD]
+    before = [(owner, name, getattr(owner, name)) for owner, name in AUTOGRAD]
     try:
-        for owner, name in _AUTOGRAD:
+        for owner, name in AUTOGRAD:
             setattr(owner, name, refuse)
         yield
     finally:

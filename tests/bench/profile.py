@@ -41,7 +41,7 @@ _WATCHED: Final[Sequence[tuple[str, str, str, Part]]] = (
     ("autograder.bridge.preprocessors", "RunGraders", "_run_key", "fingerprint and record"),
     ("autograder.bridge.settings", "Jail", "packages", "packages of the course"),
     ("autograder.bridge.course", "Course", "_scores_of", "summary read back"),
-    ("autograder.bridge.course", "Course", "summary", "summary read back"),
+    ("autograder.bridge.course", "Course", "_summary", "summary read back"),
     ("autograder.bridge.database", "", "store", "gradebook: store"),
     ("autograder.bridge.preprocessors", "", "store", "gradebook: store"),
     ("autograder.bridge.database", "_Connection", "rest", "gradebook: close"),

@@ -28,6 +28,7 @@ from autograder.grading.client import Graded, GradingError, GradingProcess
 from autograder.runner.limits import Limits
 from autograder.runner.processes import children, descendants, has_ended
 from autograder.runner.warm import WarmProcess, WarmProcessError
+from tests.engine.processes import command_line
 from tests.small_course import make_course, nbgrader_cell, notebook_of
 
 KILLS: Final = 50
@@ -134,10 +135,11 @@ class Command:
     def runs(self) -> bool:
         return not has_ended(self.pid)
 
-    def kill(self) -> None:
-        """Kill the command; what is below it must end by itself, and soon."""
-        os.kill(self.pid, signal.SIGKILL)
+    def kill(self) -> bool:
+        """Kill the command; what is below it must end by itself, and soon. Whether it still ran."""
+        was_there = kill(self.pid)
         self.end()
+        return was_there
 
     def end(self) -> str:
         """What it printed, once every process that it started has ended."""
@@ -161,13 +163,6 @@ class Command:
                 if "runner.zygote" not in line:  # what is below are submissions
                     left.append(pid)
         return found
-
-
-def command_line(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    except OSError:
-        return ""
 
 
 def assert_sound(course: Course) -> int:
@@ -215,8 +210,7 @@ def test_fifty_kills_at_random_moments(course: Course, folder: Path) -> None:
             time.sleep(chance.uniform(0, 6))  # while it starts
         else:
             kills += kill_parts(command, course, chance)
-        command.kill()
-        kills += 1
+        kills += command.kill()
         assert_sound(course)
         assert_notebooks_are_what_records_say(course)
         if kills >= KILLS:

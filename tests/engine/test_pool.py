@@ -3,7 +3,6 @@
 The course has no cells to run: what a student is called says what happens in its process.
 """
 
-import contextlib
 import io
 import os
 import shutil
@@ -29,6 +28,7 @@ from autograder.bridge.locks import submission_lock
 from autograder.pool import PoolError, Task
 from autograder.progress import Pace, Shown
 from autograder.runner.processes import descendants, has_ended
+from tests.engine.processes import command_line
 from tests.small_course import make_course, nbgrader_cell, notebook_of
 
 CONFIG: Final = '''
@@ -282,12 +282,6 @@ def test_ctrl_c_before_anything_runs_ends_with_nothing_done(
     out, told = running[0].communicate(timeout=30)
     assert (running[0].returncode, out) == (130, ""), told
     assert "1 of 1 submissions are left" in flat(told) and "Traceback" not in told
-
-
-def command_line(pid: int) -> str:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    return ""
 
 
 # A gradebook that cannot be used
