@@ -4,6 +4,7 @@ Started as ``python -m autograder.pool_worker FD PARENT COURSE WORK``. On the co
 that it is ready, then answers each ``Task`` with a ``Summary``; it ends when that is closed.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -30,6 +31,7 @@ def main(descriptor: int, parent: int, root: Path, work: str) -> None:
 
     connection = Connection(descriptor)
     course = Course(root)
+    gc.freeze()  # what is there stays: no collection need look at it again
     connection.send(None)
     while True:
         try:

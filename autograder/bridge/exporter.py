@@ -3,8 +3,10 @@
 import shutil
 import weakref
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, Final
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
@@ -28,6 +30,30 @@ def _in_one_gradebook(convert: Callable[[], None]) -> Callable[[], None]:
             convert()
 
     return converted
+
+
+class _Notebook(NotebookNode):
+    """A notebook that is copied as what it is, plain data: nbconvert copies it eight times."""
+
+    def __deepcopy__(self, memo: Any) -> "_Notebook":
+        return _Notebook({key: _copied(value) for key, value in self.items()})
+
+
+def _copied(node: Any) -> Any:
+    kind = type(node)
+    if kind is NotebookNode:
+        copy = NotebookNode()
+        for key, value in node.items():
+            dict.__setitem__(copy, key, _copied(value))  # nothing in it is left to convert
+        return copy
+    if kind is dict:
+        return {key: _copied(value) for key, value in node.items()}
+    if kind is list:
+        return [_copied(item) for item in node]
+    return node if kind in _ATOMS else deepcopy(node)
+
+
+_ATOMS: Final = frozenset({str, int, float, bool, bytes, NoneType})
 
 
 class SubmissionExporter(NotebookExporter):
@@ -103,7 +129,7 @@ class SubmissionExporter(NotebookExporter):
             notebook = self._read_first(path)
         else:  # what the first reading wrote, with our results in it
             notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
-        return self.from_notebook_node(notebook, resources=resources, **kw)
+        return self.from_notebook_node(_Notebook(notebook), resources=resources, **kw)
 
     def _read_first(self, path: Path) -> Any:
         self._forget_other_files()  # they were copied before the first notebook is converted

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from nbformat.notebooknode import NotebookNode
+from nbformat.notebooknode import NotebookNode, from_dict
 from nbformat.v4 import new_markdown_cell, new_output
 from nbgrader import utils
 from nbgrader.api import Gradebook, MissingEntry
@@ -123,7 +123,8 @@ def _kept(graded: Graded) -> dict[str, tuple[str, dict[str, Any]]]:
 def write_outcome(node: NotebookNode, outcome: CellOutcome, limits: Limits) -> None:
     """Write what became of a cell into it, with a sentence for a limit that it hit."""
     node.execution_count = outcome.execution_count
-    node.outputs = [new_output(**output) for output in outcome.outputs]
+    # not `new_output`, which validates each: the exporter validates the notebook
+    node.outputs = [from_dict(output) for output in outcome.outputs]
     told = _limit_output(outcome, limits)
     if told is not None:
         if outcome.status in _ENGINES_OWN:  # ours replaces the engine's traceback

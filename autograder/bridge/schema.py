@@ -9,7 +9,8 @@ from typing import Any
 import jsonschema
 from nbgrader.nbgraderformat import common
 
-_validators: dict[str, Any] = {}
+_validators: dict[int, tuple[dict[str, Any], Any]] = {}
+"""By the identity of a schema: it and its validator. nbgrader keeps one for each version."""
 
 
 class _JsonSchema:
@@ -22,12 +23,12 @@ class _JsonSchema:
         Raises:
             jsonschema.ValidationError: the instance is not of the schema.
         """
-        key = repr(schema)
-        if key not in _validators:
+        if id(schema) not in _validators:
             kind = jsonschema.validators.validator_for(schema)
             kind.check_schema(schema)
-            _validators[key] = kind(schema)
-        error = jsonschema.exceptions.best_match(_validators[key].iter_errors(instance))
+            _validators[id(schema)] = schema, kind(schema)
+        _schema, validator = _validators[id(schema)]
+        error = jsonschema.exceptions.best_match(validator.iter_errors(instance))
         if error is not None:
             raise error
 

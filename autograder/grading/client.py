@@ -151,7 +151,9 @@ class GradingProcess:
                 if "check" not in answer:
                     return answer, None
                 check = answer["check"]
-                timeout = check_seconds + limits.grading_seconds + _SLACK_SECONDS
+                # after it the notebook may be run once more, with everything kept
+                timeout = limits.submission_seconds + check_seconds + limits.grading_seconds
+                timeout += _SLACK_SECONDS
         except (WireClosed, WireTimeout) as error:
             self._end(error)
             return None, check

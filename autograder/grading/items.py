@@ -1,5 +1,6 @@
 """What a pytest item is to the grader: its grade cell, its weight, and the result of a run."""
 
+import functools
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +29,21 @@ class Binding:
     title: str
 
 
+_BINDING: pytest.StashKey[Binding | None] = pytest.StashKey()
+
+
 def binding(item: pytest.Item) -> Binding | None:
     """The item's binding, or None when it is no grader.
 
     Raises:
         BindingError: its marker has no grade_id, or a weight that is not positive.
     """
+    if _BINDING not in item.stash:
+        item.stash[_BINDING] = _binding(item)
+    return item.stash[_BINDING]
+
+
+def _binding(item: pytest.Item) -> Binding | None:
     marker = item.get_closest_marker(MARKER)
     if marker is None:
         return None
@@ -49,7 +59,12 @@ def binding(item: pytest.Item) -> Binding | None:
 
 def check_name(item: pytest.Item) -> str:
     """The check's name within its course: ``assignment/file.py::test``."""
-    return "/".join(Path(item.nodeid).parts[-2:])
+    return _name(item.nodeid)
+
+
+@functools.cache
+def _name(node_id: str) -> str:
+    return "/".join(Path(node_id).parts[-2:])
 
 
 def result(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from autograder.grading.cells import CodeCell
 from autograder.messages import refusal_texts
 from autograder.messages import translate as _
+from autograder.runner.asked import Asked
 from autograder.runner.checkpoint import Checkpoint
 from autograder.runner.limits import Limits
 from autograder.runner.outcome import CellOutcome
@@ -44,6 +45,20 @@ class RunningNotebook:
         return _("Your notebook's process ended before this.")
 
     @property
+    def lacking(self) -> bool:
+        """Whether graders asked for more than was kept of it."""
+        return any(checkpoint.lacking for checkpoint in self._run.checkpoints.values())
+
+    def asked(self) -> Mapping[str, Asked]:
+        """What graders have asked for at each grade cell that was reached."""
+        found = {}
+        for index, checkpoint in self._run.checkpoints.items():
+            grade_id = self._cells[index].grade_id
+            assert grade_id is not None
+            found[grade_id] = checkpoint.asked
+        return found
+
+    @property
     def waited(self) -> float:
         """Seconds that graders have waited for it."""
         return self._run.patience.spent
@@ -69,16 +84,30 @@ def run_notebook(
     limits: Limits,
     seed: int,
     *,
+    asked: Mapping[str, Asked] | None = None,
     files: Mapping[str, bytes] | None = None,
     allow_unsafe: bool = False,
 ) -> RunningNotebook:
     """Run the cells; grade cells in ``graded`` (those with hidden graders) become checkpoints.
 
+    Args:
+        warm: what to fork it from.
+        cells: the notebook's code cells.
+        graded: the grade cells with hidden graders.
+        limits: what it may use.
+        seed: the submission's seed.
+        asked: what graders are known to ask for at grade cells; at others everything is kept.
+        files: what lies beside the notebook.
+        allow_unsafe: run it even where the walls against strangers cannot be had.
+
     Raises:
         JailError: the walls that untrusted submissions need cannot be had.
         WarmProcessError: the warm process itself failed.
     """
-    jobs = [Cell(cell.source, cell.grade_id in graded) for cell in cells]
+    known = asked or {}
+    jobs = [
+        Cell(cell.source, cell.grade_id in graded, known.get(cell.grade_id or "")) for cell in cells
+    ]
     run = warm.run(
         jobs,
         limits,

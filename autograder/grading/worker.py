@@ -7,13 +7,14 @@ Before each check it names the check, so that the client knows which grader was 
 this process ends or hangs.
 """
 
+import gc
 import hashlib
 import json
 import signal
 import socket
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -33,6 +34,7 @@ from autograder.grading.results import CellResult, CheckResult
 from autograder.grading.submission import Submission
 from autograder.messages import set_language
 from autograder.runner import linux, wire
+from autograder.runner.asked import Asked
 from autograder.runner.limits import Limits
 from autograder.runner.outcome import CellOutcome
 from autograder.runner.warm import Packages, WarmProcess, WarmProcessError
@@ -48,6 +50,10 @@ _NO_PLUGINS: Final = (
 
 class GraderTimeout(BaseException):
     """A grader took longer than its limit."""
+
+
+class _Lacking(Exception):
+    """Graders asked for more than was kept of the notebook."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,8 @@ class GradingLoop:
         self._course = course
         self._digests: dict[str, dict[str, str]] = {}
         """By assignment and test: what it depends on, when it was collected."""
+        self._asked: dict[str, dict[str, Asked]] = {}
+        """What graders have asked for so far, by assignment and grade cell."""
         self._warm = warm
         self._notebook: RunningNotebook | None = None
         self._seed = 0
@@ -97,6 +105,7 @@ class GradingLoop:
                 self._by_cell.setdefault((bound.assignment, bound.grade_id), []).append(item)
         for folder in {item.path.parent for items in self._by_cell.values() for item in items}:
             self._digests[folder.name] = check_digests(self._course, folder)
+        gc.freeze()  # what is there stays: no collection need look at it again
         self._channel.send({"ready": sorted([list(key) for key in self._by_cell])})
         while True:
             try:
@@ -112,20 +121,37 @@ class GradingLoop:
             self._channel.send(answer)
 
     def _grade(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Run one notebook and its graders."""
+        """Run one notebook and its graders.
+
+        What graders asked for in earlier submissions is taken while the cells run. Where they ask
+        for more this time, the notebook is run again with everything kept.
+        """
         set_language(request["language"])
-        cells = [CodeCell(*cell) for cell in json.loads(request["cells"])]
         request["known"] = json.loads(request["known"])
+        cells = [CodeCell(*cell) for cell in json.loads(request["cells"])]
+        self._seed = request["seed"]
+        try:
+            return self._attempt(cells, request, self._asked.get(request["assignment"], {}))
+        except _Lacking:
+            return self._attempt(cells, request, {})
+
+    def _attempt(
+        self, cells: Sequence[CodeCell], request: dict[str, Any], asked: Mapping[str, Asked]
+    ) -> dict[str, Any]:
+        """One run of a notebook and its graders.
+
+        Raises:
+            _Lacking: they asked for more than was kept.
+        """
         assignment = request["assignment"]
         graded = {grade_id for name, grade_id in self._by_cell if name == assignment}
-        self._seed = request["seed"]
-        limits = Limits(**request["limits"])
         self._notebook = run_notebook(
             self._warm,
             cells,
             graded,
-            limits,
+            Limits(**request["limits"]),
             self._seed,
+            asked=asked,
             files=request["files"],
             allow_unsafe=request["allow_unsafe"],
         )
@@ -138,6 +164,7 @@ class GradingLoop:
             ]
             outcomes = [_packed(outcome) for outcome in self._notebook.outcomes]
         finally:
+            self._learn(assignment, self._notebook.asked())
             self._notebook.close()
             self._notebook = None
         return {
@@ -145,6 +172,11 @@ class GradingLoop:
             "results": [result.to_dict() for result in results],
             "keys": self._keys_of(results, request["run_key"]),
         }
+
+    def _learn(self, assignment: str, asked: Mapping[str, Asked]) -> None:
+        known = self._asked.setdefault(assignment, {})
+        for grade_id, more in asked.items():
+            known.setdefault(grade_id, Asked()).add(more)
 
     def _key(self, check: str, run_key: str) -> str:
         """A digest of all that a check's result depends on; empty where that is not known."""
@@ -196,6 +228,8 @@ class GradingLoop:
             return _fault(item, f"{type(error).__name__}: {error}")
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
+        if self._notebook.lacking:
+            raise _Lacking
         return item.stash[RESULT]
 
     def _on_alarm(self, number: int, frame: FrameType | None) -> None:

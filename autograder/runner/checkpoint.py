@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from autograder.runner import values
+from autograder.runner.asked import Asked, Kept
 from autograder.runner.events import valid_text
 from autograder.runner.limits import Limits
 from autograder.runner.patience import Patience
@@ -37,8 +38,30 @@ class Call:
 class Checkpoint:
     """The namespace as it was at one grade cell."""
 
-    def __init__(self, channel: Channel, limits: Limits, patience: Patience, tree: Tree) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        limits: Limits,
+        patience: Patience,
+        tree: Tree,
+        kept: Kept | None = None,
+    ) -> None:
+        """Make the view of one grade cell.
+
+        Args:
+            channel: to the process that answers for it, if there is one.
+            limits: the submission's.
+            patience: how long graders may wait for it.
+            tree: its processes.
+            kept: what was handed over at the grade cell; without, everything is asked of the
+                process, which can then answer whatever is asked.
+        """
         self._channel = channel
+        self._kept = kept
+        self.asked = Asked()
+        """What graders have asked for."""
+        self.lacking = False
+        """Whether they asked for more than was kept: what they found then means nothing."""
         self._limits = limits
         self._patience = patience
         self._tree = tree
@@ -52,15 +75,29 @@ class Checkpoint:
             KeyError: the namespace has no such name.
             WireError: the process does not answer, or not in the wire's form.
         """
+        self.asked.names.add(name)
         if name not in self._known and name not in self._missing:
-            found = self._ask({"op": "read", "names": [name]}, GRACE_SECONDS + 5).get("values")
-            if not isinstance(found, dict):
-                raise WireError("a malformed reply")
+            found = self._values_of(name)
             if name in found:
                 self._known[name] = values.from_wire(found[name])
             else:
                 self._missing.add(name)
         return self._known[name]
+
+    def _values_of(self, name: str) -> Mapping[Any, Any]:
+        if self._kept is None:
+            found = self._ask({"op": "read", "names": [name]}, GRACE_SECONDS + 5).get("values")
+        elif name in self._kept.asked.names:
+            found = self._kept.part("values")
+        else:
+            raise self._lacks(f"the value of {name}")
+        if not isinstance(found, dict):
+            raise WireError("a malformed reply")
+        return found
+
+    def _lacks(self, what: str) -> WireError:
+        self.lacking = True
+        return WireError(f"{what} was not kept")
 
     def figures(self) -> list[values.FigureValue]:
         """Every figure made up to the grade cell.
@@ -68,11 +105,21 @@ class Checkpoint:
         Raises:
             WireError: the process does not answer, or not in the wire's form.
         """
-        wires = self._ask({"op": "figures"}, GRACE_SECONDS + 5).get("figures")
-        if not isinstance(wires, list):
-            raise WireError("a malformed reply")
+        self.asked.figures = True
+        wires = self._wires_of_figures()
         decoded = [values.from_wire(figure) for figure in wires[: values.MAX_FIGURES]]
         return [figure for figure in decoded if isinstance(figure, values.FigureValue)]
+
+    def _wires_of_figures(self) -> list[Any]:
+        if self._kept is None:
+            wires = self._ask({"op": "figures"}, GRACE_SECONDS + 5).get("figures")
+        elif self._kept.asked.figures:
+            wires = self._kept.part("figures")
+        else:
+            raise self._lacks("a figure")
+        if not isinstance(wires, list):
+            raise WireError("a malformed reply")
+        return wires
 
     def call(
         self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], autograd: bool
@@ -83,15 +130,16 @@ class Checkpoint:
             CallFailed: it raised, ended its process or ran out of time.
             WireError: the process does not answer, or not in the wire's form.
         """
+        self.asked.autograd.add(autograd)
         request = {
             "op": "call",
             "name": name,
             "args": [values.to_wire(arg) for arg in args],
             "kwargs": {key: values.to_wire(arg) for key, arg in kwargs.items()},
             "autograd": autograd,
-            "first": self._tree.begin_calls(self),
+            "first": self._tree.begin_calls(self, self._kept.pid if self._kept else None),
         }
-        answer = self._ask(request, self._limits.call_seconds + GRACE_SECONDS)
+        answer = self._answer_to_call(request)
         if "error" in answer:
             raise _call_failed(answer["error"])
         after = answer.get("args")
@@ -99,6 +147,16 @@ class Checkpoint:
             raise WireError("a malformed reply")
         decoded = tuple(values.from_wire(arg) for arg in after)
         return Call(values.from_wire(answer["value"]), decoded)
+
+    def _answer_to_call(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self._kept is None:
+            return self._ask(request, self._limits.call_seconds + GRACE_SECONDS)
+        if self._kept.asked.autograd != {request["autograd"]}:
+            raise self._lacks("a process for such a call")
+        try:
+            return self._ask(request, self._limits.call_seconds)
+        except WireError as error:
+            raise self._lacks("another process for a call that did not return") from error
 
     def _ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
         request_id = secrets.token_hex(8)

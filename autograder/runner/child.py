@@ -5,37 +5,34 @@ that point and answers the graders' questions about it over a socket of its own,
 original goes on with the next cells. A checkpoint never runs the student's code itself: calls of
 functions run in one more fork. So nothing that a cell or a call does can change what the graders
 of another grade cell see.
+
+A fork costs more than most cells. Where the job says what the graders of a grade cell ask for, the
+values are handed over there and then; a copy is made only for calls, which then run in itself, and
+not even that at the last cell, where this process has nothing else to do.
 """
 
-import builtins
 import errno
 import json
 import os
 import signal
 import socket
-import time
-import traceback
 from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 import torch
 
-from autograder.runner import limits as limits_module
+from autograder.runner import answers
 from autograder.runner import shell as shell_module
-from autograder.runner import values
 from autograder.runner.limits import Limits
 from autograder.runner.outcome import Status
 from autograder.runner.settle import settle
 from autograder.runner.shell import CellOutputError, CellShell, CellTimeoutError, outputs
 from autograder.runner.wire import Channel, WireClosed, WireError
 
-_IDLE_SECONDS = 24 * 3600.0
-_CALLER_SHARE: Final = 0.5
-"""The share of a call's time after which calls go on in a new process: each has its time whole."""
-_EXCEPTION_NAMES = frozenset(name for name, kind in vars(builtins).items() if type(kind) is type)
-
-
+_T = TypeVar("_T")
+_Serve = Callable[[dict[str, Any], Channel], NoReturn]
+_HAND_OVER_SECONDS: Final = 2.0
 _LIMIT_OF_ERRNO: Final[Mapping[int, Status]] = {
     errno.ENOSPC: "disk",
     errno.EDQUOT: "disk",
@@ -52,25 +49,6 @@ _LIMIT_OF_TEXT: Final[tuple[tuple[str, Status], ...]] = (
     ("Too many open files", "files"),
 )
 """How libraries that raise errors of their own, such as torch and sqlite3, put it."""
-
-
-AUTOGRAD: Final = (
-    (torch.autograd, "grad"),
-    (torch.autograd, "backward"),
-    (torch.Tensor, "backward"),
-    (torch.autograd.graph, "_engine_run_backward"),
-    (torch.autograd, "_engine_run_backward"),
-    (torch.func, "grad"),
-    (torch.func, "vjp"),
-    (torch.func, "jacrev"),
-    (torch.func, "jvp"),
-    (torch.func, "jacfwd"),
-)
-"""Where autograd is entered: what holds each function, and its name."""
-
-
-class AutogradDisabledError(RuntimeError):
-    """The function used autograd where the exercise asks to do without."""
 
 
 _shell: CellShell | None = None
@@ -112,12 +90,20 @@ def _run(shell: CellShell, channel: Channel, sockets: list[socket.socket], limit
     shell_module.figures.clear()  # a package may have made some when it was preloaded
     shell_module.connect_streams()
     signal.signal(signal.SIGALRM, _on_alarm)
-    own, checkpoint = os.getpid(), 0
-    for index, (source, is_grade) in enumerate(json.loads(job["cells"])):
+
+    def fork(serve: _Serve) -> int:
+        return _fork(shell.user_ns, channel, sockets, serve)
+
+    own = os.getpid()
+    cells = json.loads(job["cells"])
+    stays = False
+    for index, (source, is_grade, asked) in enumerate(cells):
         if is_grade:
-            pid = _fork_checkpoint(shell, channel, sockets, checkpoint, limits)
-            checkpoint += 1
-            channel.send({"cell": index, "status": "checkpoint", "pid": pid})
+            last = index == len(cells) - 1
+            event, stays = _keep(shell.user_ns, asked, limits, last, fork)
+            channel.send({"cell": index, "status": "checkpoint"} | event)
+            if not stays:
+                sockets.pop(0).close()
         else:
             channel.send({"cell": index, "status": "started"})
             outcome = _run_cell(shell, source, limits)
@@ -125,6 +111,9 @@ def _run(shell: CellShell, channel: Channel, sockets: list[socket.socket], limit
                 os._exit(0)
             _tell(channel, {"cell": index} | outcome)
     channel.send({"end": True})
+    if stays:
+        channel.close()
+        answers.serve_calls(shell.user_ns, Channel(sockets[0]))
 
 
 def _tell(channel: Channel, outcome: dict[str, Any]) -> None:
@@ -145,20 +134,29 @@ def _on_alarm(number: int, frame: FrameType | None) -> None:
         raise CellTimeoutError
 
 
+def _within(seconds: float, action: Callable[[], _T]) -> _T:
+    """What an action gives.
+
+    Raises:
+        CellTimeoutError: it takes longer.
+    """
+    global _alarm_set
+    try:
+        _alarm_set = True
+        # Again and again: a loop around `except:` would swallow a single alarm.
+        signal.setitimer(signal.ITIMER_REAL, seconds, 0.2)
+        return action()
+    finally:
+        _alarm_set = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 def _run_cell(shell: CellShell, source: str, limits: Limits) -> dict[str, Any]:
     """Run one cell; its outputs, execution count and how it ended."""
-    global _alarm_set
     outputs.clear()
     status: Status = "ok"
     try:
-        try:
-            _alarm_set = True
-            # Again and again: a loop around `except:` would swallow a single alarm.
-            signal.setitimer(signal.ITIMER_REAL, limits.cell_seconds, 0.2)
-            result = shell.run_cell(source, store_history=True)
-        finally:
-            _alarm_set = False
-            signal.setitimer(signal.ITIMER_REAL, 0)
+        result = _within(limits.cell_seconds, lambda: shell.run_cell(source, store_history=True))
         error = result.error_before_exec or result.error_in_exec
     except BaseException as raised:
         error = raised
@@ -192,183 +190,58 @@ def _without_transient(item: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in item.items() if key != "transient"}
 
 
-def _fork_checkpoint(
-    shell: CellShell, cells: Channel, sockets: list[socket.socket], index: int, limits: Limits
+def _keep(
+    namespace: dict[str, Any],
+    asked: dict[str, Any] | None,
+    limits: Limits,
+    last: bool,
+    fork: Callable[[_Serve], int],
+) -> tuple[dict[str, Any], bool]:
+    """Keep what the graders of a grade cell will ask for.
+
+    Args:
+        namespace: the notebook's names.
+        asked: what that is; None if it may be anything.
+        limits: the submission's limits.
+        last: whether there is no cell after this one.
+        fork: makes a checkpoint, which answers in the way that it is given.
+
+    Returns:
+        What to tell of it, and whether this process itself stays for their calls.
+    """
+    kept = None if asked is None else _hand_over(namespace, asked["names"], asked["figures"])
+    if kept is None or asked is None:
+        return {"pid": fork(lambda names, channel: answers.serve(names, channel, limits))}, False
+    if not asked["calls"]:
+        return {"kept": kept}, False
+    if last:
+        return {"kept": kept, "pid": os.getpid()}, True
+    return {"kept": kept, "pid": fork(answers.serve_calls)}, False
+
+
+def _hand_over(namespace: dict[str, Any], names: list[str], figures: bool) -> bytes | None:
+    """Values and figures as they are now; None where they must be asked of a checkpoint."""
+    try:
+        return _within(_HAND_OVER_SECONDS, lambda: answers.hand_over(namespace, names, figures))
+    except BaseException:  # a student's objects may do anything; a checkpoint has its own limits
+        return None
+
+
+def _fork(
+    namespace: dict[str, Any], cells: Channel, sockets: list[socket.socket], serve: _Serve
 ) -> int:
     """Freeze the namespace for one grade cell in a copy of this process; that one's id."""
     pid = os.fork()
     if pid == 0:
         try:
             cells.close()  # so that its end is seen when the cells' process ends
-            for other in range(index + 1, len(sockets)):
-                sockets[other].close()
+            for other in sockets[1:]:
+                other.close()
             torch.set_num_threads(1)  # the pool of a parent's threads does not survive a fork
-            _serve(shell.user_ns, Channel(sockets[index]), limits)
+            serve(namespace, Channel(sockets[0]))
         finally:
             os._exit(0)
-    sockets[index].close()
     return pid
-
-
-def _serve(namespace: dict[str, Any], channel: Channel, limits: Limits) -> None:
-    """Answer the graders' requests until they close the socket."""
-    caller: _Caller | None = None
-    while True:
-        request = channel.receive(_IDLE_SECONDS)
-        answer: dict[str, Any]
-        if request["op"] == "read":
-            answer = _read(namespace, request["names"])
-        elif request["op"] == "figures":
-            answer = {"figures": [values.figure_to_wire(f) for f in shell_module.figures]}
-        else:
-            if caller is None or not caller.suits(request):
-                if caller is not None:
-                    caller.end()
-                caller = _Caller(namespace, request["autograd"], limits)
-            answer = caller.answer(request)
-        _send_what_fits(channel, {"id": request["id"]} | answer)
-
-
-def _send_what_fits(channel: Channel, answer: dict[str, Any]) -> None:
-    """Send an answer; values that are too large for the wire become opaque."""
-    try:
-        channel.send(answer)
-    except WireClosed:
-        raise
-    except WireError:
-        small: dict[str, Any] = {"id": answer["id"]} if "id" in answer else {}
-        if "values" in answer:
-            found = answer["values"].items()
-            small["values"] = {name: values.opaque(value) for name, value in found}
-        elif "figures" in answer:
-            small["figures"] = []
-        else:
-            small["value"] = values.opaque(answer.get("value"))
-            small["args"] = [None for _ in answer.get("args", [])]
-        channel.send(small)
-
-
-def _read(namespace: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    return {
-        "values": {name: values.to_wire(namespace[name]) for name in names if name in namespace}
-    }
-
-
-class _Caller:
-    """A copy of the checkpoint's process that calls functions, until those of another begin.
-
-    Another one takes its place when a call fails to answer, when autograd is to be off, and when
-    the calls so far have used their share of its time.
-    """
-
-    def __init__(self, namespace: dict[str, Any], autograd: bool, limits: Limits) -> None:
-        """Fork it."""
-        self._autograd = autograd
-        self._limits = limits
-        self._spent = 0.0
-        ours, theirs = socket.socketpair()
-        self.pid = os.fork()
-        if self.pid == 0:
-            try:
-                ours.close()
-                limits_module.lower_cpu((1 + _CALLER_SHARE) * limits.call_seconds)
-                _serve_calls(namespace, Channel(theirs))
-            finally:
-                os._exit(0)
-        theirs.close()
-        self._channel = Channel(ours)
-        self.ended = False
-
-    def suits(self, request: dict[str, Any]) -> bool:
-        """Whether a request can be answered here as in a new one."""
-        enough = self._spent < _CALLER_SHARE * self._limits.call_seconds
-        return (
-            enough
-            and not self.ended
-            and not request["first"]
-            and request["autograd"] == self._autograd
-        )
-
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The call's result; when this process does not answer, an error, and it is ended."""
-        began = time.monotonic()
-        try:
-            self._channel.send(request)
-            answer: dict[str, Any] = self._channel.receive(self._limits.call_seconds)
-        except WireError as error:
-            self.end()
-            return {"error": {"type": type(error).__name__, "text": ""}}
-        self._spent += time.monotonic() - began
-        return answer
-
-    def end(self) -> None:
-        """End it, if it has not ended.
-
-        Where signals are kept to oneself, its limit of CPU time ends it.
-        """
-        if self.ended:
-            return
-        self.ended = True
-        self._channel.close()
-        try:
-            os.kill(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-        except PermissionError:
-            os.waitpid(self.pid, os.WNOHANG)
-            return
-        os.waitpid(self.pid, 0)
-
-
-def _serve_calls(namespace: dict[str, Any], channel: Channel) -> None:
-    while True:
-        _send_what_fits(channel, _call(namespace, channel.receive(_IDLE_SECONDS)))
-
-
-def _call(namespace: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
-    """Call ``request['name']`` and describe its result and its arguments afterwards."""
-    shell_module.outputs.clear()
-    function: Callable[..., Any] = namespace[request["name"]]
-    args = [values.to_live(arg) for arg in request["args"]]
-    kwargs = {name: values.to_live(arg) for name, arg in request["kwargs"].items()}
-    try:
-        if not request["autograd"]:
-            _disable_autograd()
-        value = function(*args, **kwargs)
-        return {
-            "value": values.to_wire(value),
-            "args": [None if callable(arg) else values.to_wire(arg) for arg in args],
-        }
-    except BaseException as error:
-        return {"error": _describe(error)}
-
-
-def _describe(error: BaseException) -> dict[str, Any]:
-    """An exception as data: a built-in's name, the line in the notebook, its text."""
-    kinds = [kind.__name__ for kind in type(error).__mro__]
-    name = next((kind for kind in kinds if kind in _EXCEPTION_NAMES), "Exception")
-    if isinstance(error, AutogradDisabledError):
-        name = "AutogradDisabledError"
-    lines = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if "ipykernel" in frame.filename or "<ipython" in frame.filename
-    ]
-    try:
-        text = str(error)[:2000]
-    except Exception:  # a student's own __str__ may do anything
-        text = ""
-    return {"type": name, "line": lines[-1] if lines else None, "text": text}
-
-
-def _disable_autograd() -> None:
-    """Make any use of autograd in this process fail."""
-
-    def refuse(*args: Any, **kwargs: Any) -> NoReturn:
-        raise AutogradDisabledError("autograd is switched off for this function")
-
-    for owner, name in AUTOGRAD:
-        setattr(owner, name, refuse)
 
 
 __all__ = ["main"]

@@ -11,8 +11,9 @@ def children(pid: int) -> list[int]:
     """The processes that any thread of a process has forked and that it has not waited for."""
     found: list[int] = []
     with contextlib.suppress(OSError):  # it may end while we look
-        for task in Path("/proc", str(pid), "task").iterdir():
-            found += map(int, (task / "children").read_text(encoding="ascii").split())
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", "rb") as file:
+                found += map(int, file.read().split())
     return found
 
 

@@ -30,9 +30,11 @@ class Tree:
         self._reap = reap
         self.others = frozenset(others)
         self._members: set[int] | None = None
-        self._kept_ids: set[int] = set()
+        self._kept_ids: set[object] = set()
         self._kept: set[int] = set()
         self._calling: object = None
+        self._called: object = None
+        """The id of the process in which the calls run, where that is a kept one."""
 
     def every(self) -> list[int]:
         """All processes below the warm one."""
@@ -83,16 +85,23 @@ class Tree:
         if ended:
             self._reap()
 
-    def begin_calls(self, checkpoint: object) -> bool:
+    def begin_calls(self, checkpoint: object, called: object = None) -> bool:
         """A checkpoint will be asked for a call; whether another one was, or none.
 
         Then the processes of the calls so far are ended, with all that they have left running.
+
+        Args:
+            checkpoint: which.
+            called: the id, in its own namespace, of the kept process that the calls run in; None
+                where a fork of it is made for them.
         """
         if self._calling is checkpoint:
             return False
         if self._calling is not None:
+            self._kept_ids.discard(self._called)
+            self._kept.clear()
             self.end_strays()
-        self._calling = checkpoint
+        self._calling, self._called = checkpoint, called
         return True
 
     def prefer_cells(self, cells: int, share: float) -> None:

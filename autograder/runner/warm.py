@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from autograder.runner import cgroup, outer_walls, walls, wire
+from autograder.runner.asked import MOST_AT_ONCE, Asked, Kept
 from autograder.runner.events import MAX_CHARACTERS, index_of, outcome_of, size_of
 from autograder.runner.limits import Limits
 from autograder.runner.outcome import CellOutcome, Status
@@ -104,6 +105,13 @@ class Cell:
 
     source: str
     grade: bool = False
+    asked: Asked | None = None
+    """What graders are known to ask for there; None: anything, so everything is kept."""
+
+
+def _job(cell: Cell) -> list[Any]:
+    """A cell as its process is told of it."""
+    return [cell.source, cell.grade, None if cell.asked is None else cell.asked.to_wire()]
 
 
 class Run:
@@ -126,6 +134,10 @@ class Run:
         """Its private folder outside, used where none can be mounted."""
         self._group = group
         self.outcomes = [CellOutcome() for _ in range(count)]
+        self.asked: Mapping[int, Asked] = {}
+        """What graders are known to ask for at grade cells, by the cell's index."""
+        self.kept: dict[int, Kept] = {}
+        """What was handed over at grade cells, by the cell's index."""
         self.checkpoints: dict[int, Checkpoint] = {}
         """The checkpoint of each grade cell that was reached, by the cell's index."""
         self.tree = tree
@@ -243,14 +255,19 @@ class Run:
                     room -= sum(map(size_of, self.outcomes[index].outputs))
                     running, cell_deadline = None, deadline
                     if event["status"] == "checkpoint":
-                        self._keep(event.get("pid"), index)
+                        self._keep(event, index)
         except WireError as error:
             self.out_of_time = isinstance(error, WireTimeout) and time.monotonic() >= deadline
             if running is not None:
                 self.outcomes[running].status = self._status_after(error, usage)
 
-    def _keep(self, inner_id: object, index: int) -> None:
-        self.tree.keep(inner_id)
+    def _keep(self, event: Mapping[Any, Any], index: int) -> None:
+        asked, packed = self.asked.get(index), event.get("kept")
+        if asked is not None and isinstance(packed, bytes) and len(packed) <= MOST_AT_ONCE:
+            self.kept[index] = Kept(asked, packed, event.get("pid"))
+        if event.get("pid") is None:
+            return
+        self.tree.keep(event["pid"])
         if self._group is not None:
             self.tree.prefer_cells(self._pid, (index + 1) / len(self.outcomes))
 
@@ -395,9 +412,10 @@ class WarmProcess:
         grades = [index for index, cell in enumerate(cells) if cell.grade]
         run, channel, ours = self.begin(limits, len(cells), len(grades), allow_unsafe)
         assert run.usage is not None
+        run.asked = {i: cell.asked for i, cell in enumerate(cells) if cell.asked is not None}
         try:
             # one text, since the header of a frame is short
-            sources = json.dumps([[cell.source, cell.grade] for cell in cells])
+            sources = json.dumps([_job(cell) for cell in cells])
             with contextlib.suppress(WireError):  # then `follow` finds it ended as well
                 send_job(channel, {"seed": seed, "cells": sources}, texts, files or {})
             run.follow(channel, limits, run.usage)
@@ -412,7 +430,8 @@ class WarmProcess:
             if run.outcomes[index].status == "checkpoint":
                 answers = Channel(end)
                 answers.on_wait = run.usage.check
-                run.checkpoints[index] = Checkpoint(answers, limits, run.patience, run.tree)
+                kept = run.kept.get(index)
+                run.checkpoints[index] = Checkpoint(answers, limits, run.patience, run.tree, kept)
             else:
                 end.close()
         return run

@@ -42,6 +42,7 @@ MAX_NESTING: Final = 200
 
 _LENGTH: Final = struct.Struct(">I")
 _CHUNK: Final = 1 << 20
+_SHORT: Final = 1 << 16
 _LATE_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.2
 _LOOK_SHARE: Final = 4.0
@@ -86,8 +87,10 @@ class Channel:
         """
         data = pack(document)
         deadline = time.monotonic() + timeout
-        for view in (memoryview(_LENGTH.pack(len(data))), memoryview(data)):
-            self._write(view, deadline)
+        length = _LENGTH.pack(len(data))
+        # a short frame goes in one piece, so that it wakes the reader once
+        for piece in (length + data,) if len(data) < _SHORT else (length, data):
+            self._write(memoryview(piece), deadline)
 
     def _write(self, view: memoryview, deadline: float) -> None:
         while view:
@@ -193,24 +196,26 @@ def pack(document: Any) -> bytes:
 
 def _take_out(node: Any, buffers: list[bytes], depth: int) -> Any:
     """A copy of a document for the header; what does not belong there goes to ``buffers``."""
-    if node is None or isinstance(node, bool | float):
-        return node
-    if isinstance(node, int):
-        return _integer(node)
     if isinstance(node, str):
         if len(node) <= MAX_TEXT:
             return node
         return _refer(_TEXT, node.encode("utf-8", "surrogatepass"), buffers)
-    if isinstance(node, bytes | bytearray):
+    if node is None or isinstance(node, (bool, float)):
+        return node
+    if isinstance(node, int):
+        return _integer(node)
+    if isinstance(node, (bytes, bytearray)):
         return _refer(_BYTES, bytes(node), buffers)
     _check_depth(depth)
-    if isinstance(node, list | tuple):
+    if isinstance(node, (list, tuple)):
         return [_take_out(item, buffers, depth + 1) for item in node]
     if not isinstance(node, dict):
         raise WireError(f"not plain data: {type(node).__name__}")
-    if not all(isinstance(key, str) for key in node):
-        raise WireError("not plain data: a key that is no text")
-    plain = {key: _take_out(value, buffers, depth + 1) for key, value in node.items()}
+    plain = {}
+    for key, value in node.items():
+        if not isinstance(key, str):
+            raise WireError("not plain data: a key that is no text")
+        plain[key] = _take_out(value, buffers, depth + 1)
     return {_DICT: plain} if len(plain) == 1 and not _MARKS.isdisjoint(plain) else plain
 
 

@@ -25,8 +25,8 @@ from autograder.grading import items
 from autograder.grading.results import CellResult, CheckResult
 from autograder.grading.submission import Submission
 from autograder.runner import values
+from autograder.runner.answers import AUTOGRAD, AutogradDisabledError
 from autograder.runner.checkpoint import Call, CallFailed, Checkpoint
-from autograder.runner.child import AUTOGRAD, AutogradDisabledError
 
 GRADERS: Final = Path(__file__).parents[1] / "graders"
 _figures: list[Any] = []
