@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 import autograder.quick  # noqa: F401  # before what it makes quick
-from autograder import __version__, doctor, pool
+from autograder import INTERRUPTED, __version__, doctor, pool
 from autograder.bridge.course import Course, CourseError, GradebookError, Summary
 from autograder.check import check as check_assignment
 from autograder.collect import Received
@@ -27,8 +27,6 @@ from autograder.runner.warm import WarmProcessError
 console = Console()
 errors = Console(stderr=True)
 _DOING: Final[dict[pool.Work, str]] = {"grade": "grading", "feedback": "feedback"}
-_INTERRUPTED: Final = 130
-"""The exit status after Ctrl-C, as shells give it."""
 
 assignments_argument = click.argument("assignments", nargs=-1, metavar="[ASSIGNMENT]...")
 jobs_option = click.option(
@@ -52,7 +50,7 @@ class _Group(click.Group):
             _print_error(error)
             sys.exit(1)
         except KeyboardInterrupt:
-            sys.exit(_INTERRUPTED)
+            sys.exit(INTERRUPTED)
 
 
 def _print_error(error: Exception) -> None:
@@ -231,7 +229,7 @@ def _end_early(followed: _Followed, goes_on: bool = False) -> None:
         style="yellow",
         soft_wrap=True,
     )
-    sys.exit(1 if followed.failure is not None else _INTERRUPTED)
+    sys.exit(1 if followed.failure is not None else INTERRUPTED)
 
 
 @main.command()
@@ -407,7 +405,3 @@ def check(ctx: click.Context, assignments: tuple[str, ...]) -> None:
             console.print(f"  - {_plain(finding.what)}\n    {_plain(finding.mend)}", soft_wrap=True)
     if count:
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

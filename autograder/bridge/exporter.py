@@ -1,5 +1,6 @@
 """What nbgrader's Autograde reads submissions with; an unreadable one says why it is."""
 
+import json
 import shutil
 import weakref
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from types import NoneType
 from typing import Any, Final
 
 import nbformat
-from nbconvert.exporters import NotebookExporter
+from nbconvert.exporters import Exporter, NotebookExporter
 from nbformat.notebooknode import NotebookNode
 from nbgrader.converters import Autograde
 from traitlets import Integer
@@ -72,6 +73,8 @@ class SubmissionExporter(NotebookExporter):
         """Prepare the converter that makes this exporter, if it is nbgrader's ``Autograde``."""
         super().__init__(config=config, **kw)
         self._other_files: OtherFiles | None = None
+        self._sanitized: Any = None
+        """The notebook that was sanitised and is converted next."""
         # RunGraders sets it too, but by then this has already written for the student
         set_language(self.config.get("RunGraders", {}).get("language", "es"))
         check_schemas_once()
@@ -127,9 +130,24 @@ class SubmissionExporter(NotebookExporter):
         resources.setdefault("metadata", {}).update(name=path.stem, path=str(path.parent))
         if getattr(self.parent, "_sanitizing", True):
             notebook = self._read_first(path)
-        else:  # what the first reading wrote, with our results in it
+        elif self._sanitized is not None:
+            notebook = self._sanitized
+        else:
             notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
         return self.from_notebook_node(_Notebook(notebook), resources=resources, **kw)
+
+    def from_notebook_node(self, nb: Any, resources: Any = None, **kw: Any) -> Any:
+        """Convert a notebook; what is sanitised is kept for the second conversion.
+
+        As nbconvert's, without a second validation: ``optimistic_validation`` has done it.
+        """
+        notebook, resources = Exporter.from_notebook_node(self, nb, resources, **kw)
+        resources["output_suffix"] = ".nbconvert"
+        self._sanitized = None
+        if isinstance(self.parent, Autograde) and self.parent._sanitizing:
+            self._sanitized = notebook
+            return json.dumps(notebook), resources  # replaced by the second conversion
+        return nbformat.v4.writes(notebook) + "\n", resources
 
     def _read_first(self, path: Path) -> Any:
         self._forget_other_files()  # they were copied before the first notebook is converted

@@ -774,7 +774,7 @@ def test_no_damage_to_an_archive_is_more_than_a_refusal(
 
 
 def autograder(root: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "autograder.cli", "--course", str(root), *arguments]
+    command = [sys.executable, "-m", "autograder", "--course", str(root), *arguments]
     return subprocess.run(
         command,
         capture_output=True,

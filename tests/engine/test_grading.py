@@ -211,7 +211,7 @@ def test_after_a_kill_the_next_run_completes_the_class(course: Course, tmp_path:
     for student in students:
         slow = "import time; time.sleep(0.5)\nt = torch.ones(3)"
         hand_in(killed, student, {"one-tensor": slow})
-    command = [sys.executable, "-m", "autograder.cli", "--course", str(root), "grade"]
+    command = [sys.executable, "-m", "autograder", "--course", str(root), "grade"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 90
     while not list(root.glob("autograded/*/one")) and time.monotonic() < deadline:
@@ -355,7 +355,7 @@ def test_check_finds_what_a_teacher_got_wrong(course: Course, tmp_path: Path) ->
 
 
 def autograder(root: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "autograder.cli", "--course", str(root), *arguments]
+    command = [sys.executable, "-m", "autograder", "--course", str(root), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 

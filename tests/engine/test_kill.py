@@ -121,7 +121,7 @@ class Command:
     """`autograder grade` in a nursery, to be killed as a whole or in part."""
 
     def __init__(self, course: Course, temporary: Path, *options: str) -> None:
-        command = [sys.executable, "-m", "autograder.cli", "--course", str(course.root), "grade"]
+        command = [sys.executable, "-m", "autograder", "--course", str(course.root), "grade"]
         self.nursery = subprocess.Popen(
             [sys.executable, "-c", NURSERY, *command, "--jobs", "2", *options],
             env={**os.environ, "TMPDIR": str(temporary)},

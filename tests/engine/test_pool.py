@@ -115,16 +115,7 @@ def results(root: Path, tasks: list[Task], jobs: int = 2) -> dict[str, Summary]:
 
 def grade(root: Path, *arguments: str) -> "subprocess.Popen[str]":
     """The command, in a process group of its own as from a terminal."""
-    command = [
-        sys.executable,
-        "-m",
-        "autograder.cli",
-        "--course",
-        str(root),
-        "grade",
-        "--jobs",
-        "2",
-    ]
+    command = [sys.executable, "-m", "autograder", "--course", str(root), "grade", "--jobs", "2"]
     return subprocess.Popen(
         [*command, *arguments],
         stdout=subprocess.PIPE,
@@ -282,6 +273,18 @@ def test_ctrl_c_before_anything_runs_ends_with_nothing_done(
     out, told = running[0].communicate(timeout=30)
     assert (running[0].returncode, out) == (130, ""), told
     assert "1 of 1 submissions are left" in flat(told) and "Traceback" not in told
+
+
+def test_ctrl_c_while_it_starts_ends_without_a_traceback(
+    root: Path, running: list["subprocess.Popen[str]"]
+) -> None:
+    hand_in(root, ["good"])
+    running.append(grade(root))
+    maps = Path(f"/proc/{running[0].pid}/maps")
+    wait_for(lambda: "sqlalchemy" in maps.read_text())  # it imports what it needs
+    os.killpg(running[0].pid, signal.SIGINT)
+    out, told = running[0].communicate(timeout=30)
+    assert (running[0].returncode, out) == (130, "") and "Traceback" not in told
 
 
 # A gradebook that cannot be used

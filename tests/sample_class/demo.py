@@ -38,7 +38,7 @@ def copy_course(folder: Path) -> Path:
 def autograder(course: Path, *arguments: str) -> int:
     """Run the command on a course, as a teacher would; its exit status."""
     print(f"\n$ autograder {' '.join(arguments)}", flush=True)
-    command = [sys.executable, "-m", "autograder.cli", "--course", str(course), *arguments]
+    command = [sys.executable, "-m", "autograder", "--course", str(course), *arguments]
     return subprocess.run(command, check=False).returncode
 
 
