@@ -29,7 +29,7 @@ configure_execute(get_config())
 WITH: Final[Mapping[str, Sequence[str]]] = {
     "nbgrader": ("nbgrader", "autograde", "ps1"),
     "drop-in": ("nbgrader", "autograde", "ps1"),
-    "autograder": ("autograder.cli", "grade", "ps1"),
+    "autograder": ("autograder", "grade", "ps1"),
 }
 """What grades each copy of the course; all but the first have the setting."""
 
