@@ -78,4 +78,4 @@ def ours(
 ) -> float:
     """Grade with ``autograder grade``."""
     named = ("--course", str(course), "grade", assignment, *options)
-    return run_in(course, "autograder.cli", *named, watch=watch)
+    return run_in(course, "autograder", *named, watch=watch)

@@ -26,11 +26,11 @@ def run(course: Path, module: str, *arguments: str) -> "subprocess.CompletedProc
 def graded_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The course released, the sample class handed in, graded and given feedback."""
     course = copy_course(tmp_path_factory.mktemp("modulo-3"))
-    released = run(course, "autograder.cli", "release")
+    released = run(course, "autograder", "release")
     assert released.returncode == 0, released.stderr
     build(course)
-    done = run(course, "autograder.cli", "grade")
+    done = run(course, "autograder", "grade")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    feedback = run(course, "autograder.cli", "feedback")
+    feedback = run(course, "autograder", "feedback")
     assert feedback.returncode == 0, feedback.stderr[-3000:]
     return course

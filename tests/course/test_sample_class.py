@@ -50,7 +50,7 @@ def test_every_submission_earns_what_the_table_says(graded_course: Path) -> None
 
 def test_a_second_grading_gives_the_same_scores(graded_course: Path) -> None:
     before = stored_scores(graded_course, "optimizacion")
-    done = run(graded_course, "autograder.cli", "grade", "optimizacion", "--force")
+    done = run(graded_course, "autograder", "grade", "optimizacion", "--force")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert stored_scores(graded_course, "optimizacion") == before
 
@@ -101,7 +101,7 @@ def test_no_feedback_shows_a_grader_a_hidden_input_or_a_reference(graded_course:
 
 
 def test_export_lists_every_student(graded_course: Path, tmp_path: Path) -> None:
-    done = run(graded_course, "autograder.cli", "export", "--to", str(tmp_path / "grades.csv"))
+    done = run(graded_course, "autograder", "export", "--to", str(tmp_path / "grades.csv"))
     assert done.returncode == 0, done.stderr
     with (tmp_path / "grades.csv").open(encoding="utf-8") as file:
         rows = {(row["assignment"], row["student_id"]): row for row in csv.DictReader(file)}
@@ -109,6 +109,6 @@ def test_export_lists_every_student(graded_course: Path, tmp_path: Path) -> None
 
 
 def test_the_table_of_grade_names_each_unreadable_submission(graded_course: Path) -> None:
-    done = run(graded_course, "autograder.cli", "grade", "tensores")
+    done = run(graded_course, "autograder", "grade", "tensores")
     assert done.returncode == 0
     assert "unreadable" in done.stdout and "unchanged" in done.stdout
