@@ -34,7 +34,7 @@ from autograder.grading.results import CellResult, CheckResult
 from autograder.grading.submission import Submission
 from autograder.messages import set_language
 from autograder.runner import linux, wire
-from autograder.runner.asked import Asked
+from autograder.runner.asked import Asked, learn
 from autograder.runner.limits import Limits
 from autograder.runner.outcome import CellOutcome
 from autograder.runner.warm import Packages, WarmProcess, WarmProcessError
@@ -164,7 +164,7 @@ class GradingLoop:
             ]
             outcomes = [_packed(outcome) for outcome in self._notebook.outcomes]
         finally:
-            self._learn(assignment, self._notebook.asked())
+            learn(self._asked.setdefault(assignment, {}), self._notebook.asked())
             self._notebook.close()
             self._notebook = None
         return {
@@ -172,11 +172,6 @@ class GradingLoop:
             "results": [result.to_dict() for result in results],
             "keys": self._keys_of(results, request["run_key"]),
         }
-
-    def _learn(self, assignment: str, asked: Mapping[str, Asked]) -> None:
-        known = self._asked.setdefault(assignment, {})
-        for grade_id, more in asked.items():
-            known.setdefault(grade_id, Asked()).add(more)
 
     def _key(self, check: str, run_key: str) -> str:
         """A digest of all that a check's result depends on; empty where that is not known."""

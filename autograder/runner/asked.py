@@ -7,7 +7,7 @@ only for calls. Whoever asks for more than was kept has the submission run again
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -44,6 +44,12 @@ class Asked:
             "figures": self.figures,
             "calls": bool(self.autograd),
         }
+
+
+def learn(known: MutableMapping[str, Asked], asked: Mapping[str, Asked]) -> None:
+    """Take into what is known, by grade cell, what one submission was asked."""
+    for grade_id, more in asked.items():
+        known.setdefault(grade_id, Asked()).add(more)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from autograder.runner import values
 from autograder.runner.asked import Asked, Kept
@@ -13,6 +13,7 @@ from autograder.runner.patience import Patience
 from autograder.runner.tree import Tree
 from autograder.runner.wire import Channel, WireError
 
+_T = TypeVar("_T")
 GRACE_SECONDS: Final = 1.5
 """What a submission that ignores a limit gets before it is taken for stuck."""
 
@@ -77,21 +78,27 @@ class Checkpoint:
         """
         self.asked.names.add(name)
         if name not in self._known and name not in self._missing:
-            found = self._values_of(name)
+            found = self._part(
+                "values",
+                dict,
+                {"op": "read", "names": [name]},
+                self._kept is not None and name in self._kept.asked.names,
+            )
             if name in found:
                 self._known[name] = values.from_wire(found[name])
             else:
                 self._missing.add(name)
         return self._known[name]
 
-    def _values_of(self, name: str) -> Mapping[Any, Any]:
+    def _part(self, part: str, kind: type[_T], request: dict[str, Any], is_kept: bool) -> _T:
+        """A part of what was handed over, or of the process's answer to a request."""
         if self._kept is None:
-            found = self._ask({"op": "read", "names": [name]}, GRACE_SECONDS + 5).get("values")
-        elif name in self._kept.asked.names:
-            found = self._kept.part("values")
+            found = self._ask(request, GRACE_SECONDS + 5).get(part)
+        elif is_kept:
+            found = self._kept.part(part)
         else:
-            raise self._lacks(f"the value of {name}")
-        if not isinstance(found, dict):
+            raise self._lacks(f"what was asked of the {part}")
+        if not isinstance(found, kind):
             raise WireError("a malformed reply")
         return found
 
@@ -106,20 +113,10 @@ class Checkpoint:
             WireError: the process does not answer, or not in the wire's form.
         """
         self.asked.figures = True
-        wires = self._wires_of_figures()
+        is_kept = self._kept is not None and self._kept.asked.figures
+        wires = self._part("figures", list, {"op": "figures"}, is_kept)
         decoded = [values.from_wire(figure) for figure in wires[: values.MAX_FIGURES]]
         return [figure for figure in decoded if isinstance(figure, values.FigureValue)]
-
-    def _wires_of_figures(self) -> list[Any]:
-        if self._kept is None:
-            wires = self._ask({"op": "figures"}, GRACE_SECONDS + 5).get("figures")
-        elif self._kept.asked.figures:
-            wires = self._kept.part("figures")
-        else:
-            raise self._lacks("a figure")
-        if not isinstance(wires, list):
-            raise WireError("a malformed reply")
-        return wires
 
     def call(
         self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], autograd: bool

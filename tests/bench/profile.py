@@ -23,7 +23,7 @@ from autograder.grading.cells import CodeCell, read_code_cells
 from autograder.grading.client import GradingProcess
 from autograder.grading.notebook import RunningNotebook, run_notebook
 from autograder.grading.results import CheckResult
-from autograder.runner.asked import Asked
+from autograder.runner.asked import Asked, learn
 from autograder.runner.checkpoint import Checkpoint
 from autograder.runner.limits import Limits
 from autograder.runner.warm import Cell, WarmProcess
@@ -191,8 +191,7 @@ def inside(course: Course, submissions: Sequence[tuple[str, str]], unsafe: bool)
                     )
                 with clock.part("checks: graders themselves"):
                     _judge_all(by_cell, notebook, seed)
-                for grade_id, more in notebook.asked().items():
-                    known.setdefault(grade_id, Asked()).add(more)
+                learn(known, notebook.asked())
                 with clock.part("end of processes"):
                     notebook.close()
             taken.append(spent)

@@ -19,14 +19,6 @@ from autograder.runner.wire import WireError
 LIMITS: Final = Limits(cell_seconds=2.0, submission_seconds=20.0, call_seconds=1.0, memory_mib=512)
 
 
-@pytest.fixture(scope="module")
-def warm() -> Iterator[WarmProcess]:
-    process = WarmProcess()
-    process.start()
-    yield process
-    process.stop()
-
-
 def grade(*names: str, figures: bool = False, autograd: Sequence[bool] = ()) -> Cell:
     return Cell("", grade=True, asked=Asked(set(names), figures, set(autograd)))
 

@@ -21,14 +21,6 @@ LIMITS = Limits(cell_seconds=1.0, submission_seconds=20.0, call_seconds=1.0, mem
 GRADE = Cell("", grade=True)
 
 
-@pytest.fixture(scope="module")
-def warm() -> Iterator[WarmProcess]:
-    process = WarmProcess()
-    process.start()
-    yield process
-    process.stop()
-
-
 @contextmanager
 def running(
     warm: WarmProcess, *cells: str | Cell, limits: Limits = LIMITS, seed: int = 1

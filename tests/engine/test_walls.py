@@ -11,7 +11,6 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,14 +28,6 @@ from tests.attacks.modes import ROOM, available
 GRADE = Cell("", grade=True)
 LIMITS = Limits(cell_seconds=3.0, submission_seconds=20.0, memory_mib=256)
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-
-
-@pytest.fixture(scope="module")
-def warm() -> Iterator[WarmProcess]:
-    process = WarmProcess()
-    process.start()
-    yield process
-    process.stop()
 
 
 def in_mode(mode: str, code: str) -> str:
