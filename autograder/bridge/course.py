@@ -42,7 +42,11 @@ from autograder.messages import translate as _
 
 _TOLD: Final = ("problem", "notes", "faults")
 """What is kept of a summary; its scores are the gradebook's."""
-_LOCKED_TRIES: Final = 5
+_NBGRADER_API: Final = logging.getLogger("tornado.application")
+"""Where nbgrader's gradebook logs what a database refuses, which it raises as well."""
+_TRIES: Final = 5
+_PASSES: Final = re.compile(r"database is locked|UNIQUE constraint failed|duplicate key value")
+"""What nbgrader says when another process wrote to the gradebook at the same moment."""
 _LARGEST_HASHED: Final = 64 * 1024 * 1024
 """Larger submitted files are known by their size and time."""
 _RAISED: Final = re.compile(r"^\s*([\w.]+(?:Error|Exception|Entry): .*)$", re.MULTILINE)
@@ -315,7 +319,7 @@ class Course:
 
     def _store_missing(self, assignment: str, student: str) -> Summary:
         """Store 0 for a submission without a notebook, as nbgrader does for a missing one."""
-        with self.gradebook() as gradebook:
+        with _logging(self.app.log), self.gradebook() as gradebook:
             gradebook.update_or_create_student(student)
             try:
                 submission = gradebook.update_or_create_submission(assignment, student)
@@ -361,7 +365,7 @@ class Course:
         Raises:
             CourseError: it failed; with the last error that it logged.
         """
-        for attempt in range(_LOCKED_TRIES):
+        for attempt in range(_TRIES):
             self.directory.assignment_id = assignment
             self.directory.student_id = student
             app = converter(coursedir=self.directory, parent=self.app)
@@ -369,7 +373,7 @@ class Course:
             log = self._run(app)
             if log is None:
                 return
-            if "database is locked" not in log or attempt == _LOCKED_TRIES - 1:
+            if not _PASSES.search(log) or attempt == _TRIES - 1:
                 if problem := problem_told(log):
                     raise GradebookError(problem)
                 raise CourseError(_explain(log, assignment, student))
@@ -412,9 +416,11 @@ def _logging(log: logging.Logger) -> Iterator[None]:
     """Let errors reach the handler that ``capture_log`` adds, and nothing reach the terminal."""
     level, handlers, spread = log.level, log.handlers, log.propagate
     log.level, log.handlers, log.propagate = logging.ERROR, [], False
+    silent, _NBGRADER_API.disabled = _NBGRADER_API.disabled, True
     try:
         yield
     finally:
+        _NBGRADER_API.disabled = silent
         log.level, log.handlers, log.propagate = level, handlers, spread
 
 

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise, zip_longest
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Final
 
@@ -421,9 +422,11 @@ def test_two_commands_at_once_share_the_work_and_do_not_get_into_each_others_way
     for assignment in ("one", "two"):
         hand_in(root, students, assignment)
     running += [grade(root, "one", "two"), grade(root, "two", "one")]
-    for process in running:
-        out, told = process.communicate(timeout=120)
+    with ThreadPool(len(running)) as readers:  # a command waits for whoever reads what it says
+        said = readers.map(lambda process: process.communicate(timeout=120), running)
+    for process, (out, told) in zip(running, said, strict=True):
         assert process.returncode == 0 and "46 of 46 submissions graded" in flat(out), told
+        assert all(line.startswith("grading: ") for line in told.splitlines()), "no traceback"
     assert tries(root) == Counter(2 * students), "each was graded once by one of them"
     for assignment in ("one", "two"):
         assert Course(root).scores(assignment) == {name: {"check": 3} for name in students}
