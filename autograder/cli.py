@@ -23,6 +23,8 @@ from autograder.grading.client import GradingError
 from autograder.progress import Shown
 from autograder.runner import walls
 from autograder.runner.warm import WarmProcessError
+from autograder.validity.corpus import CorpusError
+from autograder.validity.examine import Exercise, plan_of
 
 console = Console()
 errors = Console(stderr=True)
@@ -46,7 +48,7 @@ class _Group(click.Group):
         """Run the command; report known errors without a traceback."""
         try:
             return super().invoke(ctx)
-        except (CourseError, GradingError, WarmProcessError, OSError) as error:
+        except (CourseError, CorpusError, GradingError, WarmProcessError, OSError) as error:
             _print_error(error)
             sys.exit(1)
         except KeyboardInterrupt:
@@ -388,20 +390,68 @@ def doctor_command() -> None:
 
 @main.command()
 @assignments_argument
+@click.option(
+    "--mutation",
+    is_flag=True,
+    help="Try the corpus of solutions and mutants of the reference on the graders instead.",
+)
+@click.option("--exercise", metavar="GRADE_ID", help="With --mutation: only this exercise.")
+@jobs_option
 @click.pass_context
-def check(ctx: click.Context, assignments: tuple[str, ...]) -> None:
+def check(
+    ctx: click.Context,
+    assignments: tuple[str, ...],
+    *,
+    mutation: bool,
+    exercise: str | None,
+    jobs: int,
+) -> None:
     """Find mistakes in the course: unbound graders, points, solutions, stale releases.
 
+    With --mutation: does every correct solution earn all points, is every wrong one caught, and
+    is the mistake named?
+
     \b
-    Example: autograder check tensores
+    Examples:
+      autograder check tensores
+      autograder check --mutation gradientes --exercise gradientes-a-mano
     """
     course, chosen = _open(ctx, assignments)
-    count = 0
-    for name in chosen:
-        findings = check_assignment(course, name)
-        count += len(findings)
-        console.print(f"{name}: {'no findings' if not findings else ''}")
-        for finding in findings:
-            console.print(f"  - {_plain(finding.what)}\n    {_plain(finding.mend)}", soft_wrap=True)
-    if count:
+    if exercise is not None and not mutation:
+        raise click.UsageError("--exercise goes with --mutation")
+    if mutation:
+        _check_mutation(course, chosen, exercise, jobs)
+    elif sum(_print_findings(course, name) for name in chosen):
+        sys.exit(1)
+
+
+def _print_findings(course: Course, assignment: str) -> int:
+    """Print what is wrong with an assignment; how much it is."""
+    findings = check_assignment(course, assignment)
+    console.print(f"{assignment}: {'no findings' if not findings else ''}")
+    for finding in findings:
+        console.print(f"  - {_plain(finding.what)}\n    {_plain(finding.mend)}", soft_wrap=True)
+    return len(findings)
+
+
+def _check_mutation(course: Course, chosen: list[str], exercise: str | None, jobs: int) -> None:
+    """Try the corpora; end with status 1 where something is not as it must be."""
+    exercises: list[Exercise] = []
+    for assignment in chosen:
+        plan = plan_of(course, assignment, exercise)
+        with Shown(f"trying {assignment}", len(plan.trials), jobs, errors) as shown:
+            for verdict in plan.verdicts(jobs):
+                shown.done(verdict.trial.solution.name)
+        exercises += plan.exercises
+    table = Table(header_style="bold")
+    table.add_column("exercise", no_wrap=True)
+    for column in ("correct accepted", "wrong caught", "diagnoses right", "mistake named"):
+        table.add_column(column, justify="right")
+    for one in exercises:
+        table.add_row(one.grade_id, *(f"{done} of {most}" for done, most in one.summary()))
+    console.print(table)
+    problems = [problem for one in exercises for problem in one.problems()]
+    for problem in problems:
+        errors.print(f"- {problem}", markup=False, soft_wrap=True, style="red")
+    if problems:
         sys.exit(1)

@@ -61,6 +61,10 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
     graders = Unicode(
         "tests/graders", help="Folder of the hidden graders, one sub-folder per assignment."
     ).tag(config=True)
+    corpus = Unicode(
+        "tests/solutions_corpus",
+        help="Folder of solutions to try the graders on, one sub-folder per assignment.",
+    ).tag(config=True)
     check_seconds = Float(
         20.0, min=0.1, help="Seconds that one hidden check may take by itself."
     ).tag(config=True)

@@ -15,6 +15,8 @@ class CodeCell:
     source: str
     grade_id: str | None = None
     points: float = 0.0
+    solution: bool = False
+    """Whether students write it."""
 
 
 def code_cells(notebook: Any) -> list[CodeCell]:
@@ -24,9 +26,10 @@ def code_cells(notebook: Any) -> list[CodeCell]:
 
 def _code_cell(cell: Any) -> CodeCell:
     facts = cell.metadata.get("nbgrader", {})
+    solution = bool(facts.get("solution"))
     if not facts.get("grade"):
-        return CodeCell(cell.source)
-    return CodeCell(cell.source, facts.get("grade_id"), float(facts.get("points", 0)))
+        return CodeCell(cell.source, solution=solution)
+    return CodeCell(cell.source, facts.get("grade_id"), float(facts.get("points", 0)), solution)
 
 
 def read_code_cells(path: Path) -> list[CodeCell]:
