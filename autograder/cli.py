@@ -16,6 +16,7 @@ from rich.text import Text
 import autograder.quick  # noqa: F401  # before what it makes quick
 from autograder import INTERRUPTED, __version__, doctor, pool
 from autograder.bridge.course import Course, CourseError, GradebookError, Summary
+from autograder.bridge.seeds import rotate_secret
 from autograder.check import check as check_assignment
 from autograder.collect import Received
 from autograder.collect import collect as collect_class
@@ -266,6 +267,7 @@ def grade(
         allow_unsafe = allow_unsafe or course.settings.allow_unsafe
         tasks = _tasks(course, chosen, student, force, allow_unsafe)
         course.require_gradebook({task.assignment for task in tasks})
+        course.settings.secret()  # one error now, rather than one for each submission
         lacking = doctor.require_walls(allow_unsafe)
         followed = _follow("grade", course, tasks, jobs, stopping)
     if followed.done and not followed.at_once:
@@ -386,6 +388,26 @@ def doctor_command() -> None:
         )
         sys.exit(1)
     console.print("Submissions of people whom you do not trust can be graded on this machine.")
+
+
+@main.command()
+@click.option("--rotate", is_flag=True, help="Make a new one, with which all is graded anew.")
+@click.pass_context
+def secret(ctx: click.Context, rotate: bool) -> None:
+    """Say where the course's secret is, from which the graders' hidden inputs are made.
+
+    Keep a backup of the file: with another secret the same submission meets other inputs. Rotate
+    it when it may have become known.
+
+    \b
+    Example: autograder secret --rotate
+    """
+    settings = Course(ctx.obj).settings
+    path = settings.secret_path()
+    found = rotate_secret(path) if rotate else settings.secret()
+    console.print(f"{path}\nfingerprint {found.fingerprint}", soft_wrap=True, highlight=False)
+    if rotate:
+        console.print("A new secret: `autograder grade` grades every submission anew.")
 
 
 @main.command()

@@ -258,8 +258,9 @@ class Course:
                     )
             except MissingEntry as error:
                 raise CourseError(not_released(assignment)) from error
-            settings = str(self.app.config)
-            self._inputs_of[assignment] = digest(released, settings, inputs.environment())
+            secret = self.settings.secret().fingerprint
+            facts = (released, str(self.app.config), secret, inputs.environment())
+            self._inputs_of[assignment] = digest(*facts)
         return self._inputs_of[assignment]
 
     def require_gradebook(self, assignments: Collection[str]) -> None:

@@ -14,7 +14,7 @@ from traitlets import Bool, Float, Integer
 
 from autograder.bridge.files import read_plain_files
 from autograder.bridge.kernel import JailedKernelManager
-from autograder.bridge.preprocessors import submission_seed
+from autograder.bridge.seeds import public_seed
 from autograder.bridge.settings import Jail
 from autograder.messages import refusal_texts, set_language
 from autograder.runner.jailed_kernel import JailedKernel
@@ -115,7 +115,7 @@ class JailedExecute(Jail, Execute):  # type: ignore[misc]
         return JailedKernel.start(
             warm_process(self.packages()),
             limits,
-            seed=submission_seed(assignment, student),
+            seed=public_seed(assignment, student),
             files=files,
             texts=refusal_texts(),
             allow_unsafe=self.allow_unsafe,

@@ -20,6 +20,7 @@ from autograder.bridge.inputs import environment
 from autograder.bridge.notebooks import METADATA
 from autograder.bridge.record import digest, keep_checks, known_checks
 from autograder.bridge.render import cell_html
+from autograder.bridge.seeds import Secret, read_secret, secret_path
 from autograder.bridge.settings import Jail
 from autograder.grading.cells import CodeCell, code_cells
 from autograder.grading.client import Graded, GradingProcess
@@ -65,6 +66,11 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         "tests/solutions_corpus",
         help="Folder of solutions to try the graders on, one sub-folder per assignment.",
     ).tag(config=True)
+    secret_file = Unicode(
+        "",
+        help="File with the secret that hidden inputs are made from, outside the course's folder; "
+        "by default in the user's data folder, one for each course_id. Made where there is none.",
+    ).tag(config=True)
     check_seconds = Float(
         20.0, min=0.1, help="Seconds that one hidden check may take by itself."
     ).tag(config=True)
@@ -77,7 +83,7 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         course = Path.cwd()  # nbgrader's converters run in the course's root
         cells = code_cells(nb)
         limits = self.limits(facts["assignment"])
-        seed = submission_seed(facts["assignment"], facts["student"])
+        seed = self.secret().seed(facts["assignment"], facts["student"])
         files = read_plain_files(Path(resources["metadata"]["path"]), _FILES_BYTES, _FILES_BYTES)
         packages = self.packages(for_graders=True)
         graded = grading_process(course, course / self.graders, packages).grade(
@@ -104,6 +110,21 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         nb.metadata.setdefault(METADATA, {})["graded"] = True
         _say_notes(nb)
         return nb, resources
+
+    def secret_path(self) -> Path:
+        """Where the course's secret is."""
+        owner: Any = self
+        while not hasattr(owner, "coursedir"):  # a command of nbgrader's, above the exporter
+            owner = owner.parent
+        return secret_path(self.secret_file, owner.coursedir.course_id)
+
+    def secret(self) -> Secret:
+        """The secret that hidden inputs are made from.
+
+        Raises:
+            SecretError: it cannot be read or made.
+        """
+        return read_secret(self.secret_path())
 
     def _run_key(
         self, cells: Sequence[CodeCell], limits: Limits, seed: int, files: Mapping[str, bytes]
@@ -134,12 +155,6 @@ def write_outcome(node: NotebookNode, outcome: CellOutcome, limits: Limits) -> N
         if outcome.status in _ENGINES_OWN:  # ours replaces the engine's traceback
             node.outputs = [out for out in node.outputs if out.output_type != "error"]
         node.outputs.append(told)
-
-
-def submission_seed(assignment: str, student: str) -> int:
-    """The seed of a submission: the same submission always meets the same hidden inputs."""
-    digest = hashlib.sha256(f"{assignment}/{student}".encode()).digest()
-    return int.from_bytes(digest[:6], "big")
 
 
 def write_result(node: NotebookNode, result: CellResult) -> None:

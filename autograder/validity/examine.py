@@ -7,7 +7,7 @@ from queue import SimpleQueue
 from typing import Final, Literal
 
 from autograder.bridge.course import Course
-from autograder.bridge.preprocessors import submission_seed
+from autograder.bridge.seeds import public_seed
 from autograder.grading.cells import CodeCell, read_code_cells
 from autograder.grading.client import GradingProcess
 from autograder.grading.results import CheckResult
@@ -257,7 +257,7 @@ def _judge(
         assignment,
         notebook_with(trial, assignment, cells),
         course.settings.limits(assignment),
-        seed=submission_seed(assignment, trial.solution.name),
+        seed=public_seed(assignment, trial.solution.name),
         language=course.settings.language,
         allow_unsafe=True,  # the teacher's own solutions
     )

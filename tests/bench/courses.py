@@ -15,6 +15,7 @@ import nbformat
 from nbgrader.api import Gradebook
 
 from tests.bench.commands import run_in
+from tests.bench.in_notebook import SECRET
 from tests.sample_class.build import draft, read_release, write
 from tests.sample_class.cases import CASES
 from tests.sample_class.demo import ROOT, copy_course
@@ -74,6 +75,9 @@ class Template:
             self._make_stock()
         else:
             copy_course(self.folder)
+            secret = folder / "secret"
+            secret.write_text(SECRET.hex(), encoding="ascii")
+            lines = (*lines, f"c.RunGraders.secret_file = {str(secret)!r}")
             with (self.folder / "nbgrader_config.py").open("a", encoding="utf-8") as config:
                 config.writelines(f"{line}\n" for line in lines)
         for assignment in ASSIGNMENTS:

@@ -14,7 +14,6 @@ import pytest
 from nbformat.v4 import new_code_cell
 
 from autograder.bridge.course import Course, Summary
-from autograder.bridge.preprocessors import submission_seed
 from autograder.check import check
 from autograder.runner.processes import descendants, has_ended
 from tests.small_course import make_course, nbgrader_cell, notebook_of
@@ -152,7 +151,8 @@ def test_student_code_sees_another_seed_than_the_hidden_inputs_have(course: Cour
     graded(course, "seed", "print('seed', torch.initial_seed())", "double = 1")
     path = course.folder("autograded", "one", "seed") / "one.ipynb"
     text = path.read_text()
-    assert "seed " in text and str(submission_seed("one", "seed")) not in text
+    hidden = course.settings.secret().seed("one", "seed")
+    assert "seed " in text and str(hidden) not in text
 
 
 def test_a_manual_grade_survives_a_regrade(course: Course) -> None:

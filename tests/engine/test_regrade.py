@@ -9,6 +9,7 @@ import pytest
 
 from autograder.bridge import preprocessors
 from autograder.bridge.course import Course, Summary
+from autograder.bridge.seeds import rotate_secret
 from tests.small_course import make_course, nbgrader_cell, notebook_of
 
 CONFIG = """
@@ -211,3 +212,10 @@ def test_a_record_that_cannot_be_read_counts_as_none(root: Path, grade: Grade, t
     (root / ".autograder/ana/one.json").write_text(text)
     summary, ran = grade()
     assert (summary.score, summary.skipped, len(ran)) == (6, False, 3)
+
+
+def test_a_rotated_secret_has_every_check_run_again(root: Path, grade: Grade) -> None:
+    rotate_secret(Course(root).settings.secret_path())
+    summary, ran = grade(anew=True)
+    assert (summary.score, ran) == (6, ["first", "second", "other"])
+    assert grade(anew=True)[0].skipped
