@@ -1,9 +1,31 @@
 """Graders of ``dispositivos-mover``: ``device``, and ``rand_tensor`` moved to it."""
 
+from typing import Final
+
 import pytest
 import torch
 
-from autograder.grading import CheckFailed, FunctionValue, Submission, close, device_of, fail
+from autograder.grading import (
+    CheckFailed,
+    FunctionValue,
+    Submission,
+    close,
+    device_of,
+    fail,
+    looks_typed,
+)
+
+LESSON: Final = "Repasa «Mover tensores»."
+
+MISTAKES: Final = {
+    "wrong-sign": "tienen el signo contrario",
+    "reordered": "están en otro orden",
+    "typed-values": "no son aleatorios: parecen escritos a mano o redondeados",
+    "scaled": "están todos multiplicados por un mismo número",
+    "shifted": "tienen todos sumado un mismo número",
+    "new-random": "son otros números entre 0 y 1",
+}
+"""The usual mistakes by diagnosis: what is wrong with the values of ``tensor``."""
 
 
 def _same(one: torch.device, other: torch.device) -> bool:
@@ -25,17 +47,23 @@ def _right(submission: Submission) -> list[torch.device]:
 def test_device(submission: Submission) -> None:
     """`device` es el dispositivo que devuelve `get_device()`."""
     value = submission.value("device")
-    if isinstance(value, FunctionValue):
+    if isinstance(value, FunctionValue) and value.type_name != "type":
         fail(
             "`device` es una función, no un dispositivo.",
             "Para obtener lo que devuelve `get_device` hay que llamarla: con paréntesis.",
             "not-called",
         )
     device = device_of(value)
+    if device is None and isinstance(value, str):
+        fail(
+            "`device` es un texto que PyTorch no reconoce como dispositivo.",
+            f"Llama a `get_device()`, sin comillas, y guarda lo que devuelve. {LESSON}",
+            "unknown-device",
+        )
     if device is None:
         fail(
             "`device` no es un dispositivo.",
-            "Guarda en `device` lo que devuelve `get_device()`. Repasa «Mover tensores».",
+            f"Guarda en `device` lo que devuelve `get_device()`. {LESSON}",
             "wrong-type",
         )
     if not any(_same(device, right) for right in _right(submission)):
@@ -60,37 +88,76 @@ def test_dispositivo(submission: Submission) -> None:
         fail(
             "`tensor` se ha quedado en la CPU.",
             "Un tensor no se mueve solo: `.to(...)` devuelve otro tensor, que hay que guardar. "
-            "Repasa «Mover tensores».",
+            f"{LESSON}",
             "left-on-cpu",
         )
     fail(
         "`tensor` no está en `device`.",
-        "Pasa `device` a `.to(...)` y guarda lo que devuelve. Repasa «Mover tensores».",
+        f"Pasa `device` a `.to(...)` y guarda lo que devuelve. {LESSON}",
         "wrong-device",
     )
+
+
+def _given(submission: Submission) -> torch.Tensor:
+    """``rand_tensor``, which must still look like the one that was given."""
+    given = submission.tensor("rand_tensor").tensor
+    in_range = given.is_floating_point() and bool(((given >= 0) & (given < 1)).all())
+    if tuple(given.shape) != (3, 2) or not in_range or looks_typed(given):
+        fail(
+            "`rand_tensor` ya no es el tensor de 3×2 números al azar que se daba.",
+            "Deja como estaba la celda que lo crea y no lo modifiques en su sitio: si ya está en "
+            f"`device`, `tensor` y `rand_tensor` son el mismo tensor. {LESSON}",
+            "data-changed",
+        )
+    return given
+
+
+def _is_constant(values: torch.Tensor) -> bool:
+    """Whether all values are the same, but for rounding."""
+    return close(values, values[:1, :1].expand_as(values))
+
+
+def _mistake(actual: torch.Tensor, given: torch.Tensor) -> str:
+    """What was done to the values, if it is a usual mistake."""
+    actual, given = actual.to(torch.float64), given.to(torch.float64)
+    if looks_typed(actual) or _is_constant(actual):
+        return "typed-values"
+    if close(actual, -given):
+        return "wrong-sign"
+    if close(actual.flatten().sort().values, given.flatten().sort().values):
+        return "reordered"
+    if _is_constant((actual / given).to(torch.float32)):
+        return "scaled"
+    if _is_constant((actual - given).to(torch.float32)):
+        return "shifted"
+    return "new-random" if bool(((actual >= 0) & (actual < 1)).all()) else "wrong-values"
 
 
 @pytest.mark.grade_cell("dispositivos-mover", weight=2)
 def test_valores(submission: Submission) -> None:
     """`tensor` tiene los valores de `rand_tensor`."""
     tensor = submission.tensor("tensor")
-    rand_tensor = submission.tensor("rand_tensor")
-    if tensor.shape != rand_tensor.shape:
+    given = _given(submission)
+    if tensor.shape != tuple(given.shape):
         fail(
-            f"`tensor` tiene forma {tensor.shape}; la de `rand_tensor` es {rand_tensor.shape}.",
+            f"`tensor` tiene forma {tensor.shape}; la de `rand_tensor` es {tuple(given.shape)}.",
             "Mover un tensor no cambia su forma: parte de `rand_tensor`.",
             "wrong-shape",
         )
-    if not tensor.dtype.is_floating_point and rand_tensor.dtype.is_floating_point:
+    if torch.promote_types(tensor.dtype, given.dtype) != tensor.dtype:
         fail(
-            f"`tensor` es de tipo {tensor.dtype}, así que ha perdido los decimales.",
+            f"`tensor` es de tipo {tensor.dtype}, en el que no caben los decimales de "
+            "`rand_tensor`.",
             "Mueve `rand_tensor` sin cambiar su tipo de datos.",
             "wrong-dtype",
         )
-    if not close(tensor.tensor, rand_tensor.tensor):
-        fail(
-            "Los valores de `tensor` no son los de `rand_tensor`.",
-            "No generes números nuevos ni hagas operaciones: solo hay que mover `rand_tensor`. "
-            "Repasa «Mover tensores».",
-            "wrong-values",
-        )
+    if torch.equal(tensor.tensor, given.to(tensor.dtype)):  # moving rounds nothing
+        return
+    mistake = "wrong-values" if tensor.dtype.is_complex else _mistake(tensor.tensor, given)
+    found = MISTAKES.get(mistake)
+    fail(
+        "Los valores de `tensor` no son los de `rand_tensor`" + (f": {found}." if found else "."),
+        "No generes números nuevos ni hagas operaciones: solo hay que mover `rand_tensor`. "
+        f"{LESSON}",
+        mistake,
+    )
