@@ -1,34 +1,72 @@
 """Graders of ``tensores-lista``: ``tensor_data`` from the nested list ``data``."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
 
 from autograder.grading import ArrayValue, Submission, TensorValue, close, fail
+from solutions import tensores as reference
 
 SHAPE = (3, 3)
+DATA = reference.list_tensor([[1, 2, 3], [4, 5, 6], [7, 8, 9]])  # what the notebook gives
+LESSON = "Repasa «Crear un tensor desde una lista»."
 
 
-def _data(submission: Submission) -> torch.Tensor:
-    """The given list, as it is in the student's notebook."""
+def _is_constant(values: torch.Tensor) -> bool:
+    return torch.allclose(values, values[0, 0].expand_as(values))
+
+
+# What the values look like, in the order of asking: the first that fits is told.
+MISTAKES: Sequence[tuple[str, Callable[[torch.Tensor, torch.Tensor], bool], str, str]] = (
+    (
+        "transposed",
+        lambda actual, data: close(actual, data.T),
+        "`tensor_data` tiene las filas y las columnas de `data` intercambiadas.",
+        "No hace falta trasponer: la lista interior número i es la fila i del tensor.",
+    ),
+    (
+        "typed-values",
+        lambda actual, data: int((actual != data).sum()) <= 3,
+        "`tensor_data` difiere de `data` en unas pocas de sus 9 posiciones.",
+        "No copies los números a mano ni cambies ninguno después: pasa la variable `data` a la "
+        f"función que crea el tensor. {LESSON}",
+    ),
+    (
+        "constant-values",
+        lambda actual, data: _is_constant(actual),
+        "Todos los valores de `tensor_data` son iguales; los de `data` no lo son.",
+        f"Hay una función que crea un tensor con los números de una lista. {LESSON}",
+    ),
+    (
+        "wrong-order",
+        lambda actual, data: torch.equal(actual.flatten().sort()[0], data.flatten().sort()[0]),
+        "`tensor_data` tiene los números de `data`, pero no cada uno en su sitio.",
+        "No ordenes, gires ni repartas de otro modo los números: la lista interior número i es la "
+        f"fila i del tensor. {LESSON}",
+    ),
+    (
+        "extra-operation",
+        lambda actual, data: _is_constant(actual - data) or _is_constant(actual / data),
+        "Todos los valores de `tensor_data` se alejan de los de `data` en la misma cantidad o "
+        "proporción.",
+        "Sobra una operación, o falla el comienzo de una serie de números: pasa `data` tal cual. "
+        f"{LESSON}",
+    ),
+)
+
+
+def _data_is_as_given(submission: Submission) -> bool:
+    """Whether ``data`` still holds the numbers of the notebook, in whatever container."""
+    if not submission.has("data"):
+        return False
     value = submission.value("data")
-    if isinstance(value, TensorValue) and value.shape == SHAPE:
-        return value.tensor
-    if isinstance(value, ArrayValue) and value.shape == SHAPE and value.dtype.kind in "if":
-        return torch.tensor(value.array.astype("float64").tolist())
-    rows: Sequence[Any] = value if isinstance(value, list | tuple) else []
-    sizes = [len(row) for row in rows if isinstance(row, list | tuple)]
-    if sizes != [3, 3, 3] or len(rows) != 3 or any(type(n) is not int for r in rows for n in r):
-        fail(
-            "`data` ya no es la lista de 3×3 enteros que se daba.",
-            "Deja como estaba la celda que define `data` y ejecuta el cuaderno desde el principio.",
-            "data-changed",
-        )
-    if any(abs(n) >= 2**31 for row in rows for n in row):
-        fail("`data` ya no contiene los números que se daban.", diagnosis="data-changed")
-    return torch.tensor(rows)
+    if isinstance(value, TensorValue):
+        return close(value.tensor, DATA)
+    if isinstance(value, ArrayValue):
+        return value.array.tolist() == DATA.tolist()
+    rows = value if isinstance(value, list | tuple) else []
+    return [list(row) if isinstance(row, list | tuple) else row for row in rows] == DATA.tolist()
 
 
 @pytest.mark.grade_cell("tensores-lista", weight=1)
@@ -39,7 +77,7 @@ def test_forma(submission: Submission) -> None:
         fail(
             f"`tensor_data` tiene forma {tensor_data.shape}; se pedía {SHAPE}.",
             "El tensor conserva la forma de la lista anidada: cada lista interior es una fila. "
-            "Repasa «Crear un tensor desde una lista».",
+            f"{LESSON}",
             "wrong-shape",
         )
 
@@ -48,34 +86,28 @@ def test_forma(submission: Submission) -> None:
 def test_valores(submission: Submission) -> None:
     """`tensor_data` contiene los valores de `data`, cada uno en su sitio."""
     tensor_data = submission.tensor("tensor_data")
-    data = _data(submission)
     actual = tensor_data.tensor
-    if close(actual, data):
+    if close(actual, DATA):
         return
+    if not _data_is_as_given(submission):
+        fail(
+            "`data` ya no es la lista de 3×3 enteros que se daba.",
+            "Deja como estaba la celda que define `data`, no cambies la lista después y ejecuta "
+            "el cuaderno desde el principio.",
+            "data-changed",
+        )
     if tensor_data.shape != SHAPE:
         fail(
             "Los valores no se pueden comparar con `data`: la forma no es la misma.",
             "Pasa `data` entera, sin aplanarla ni recortarla.",
             "wrong-shape",
         )
-    if close(actual, data.T):
-        fail(
-            "`tensor_data` tiene las filas y las columnas de `data` intercambiadas.",
-            "No hace falta trasponer: la lista interior número i es la fila i del tensor.",
-            "transposed",
-        )
-    wrong = int((actual != data).sum())
-    if wrong <= 3:
-        fail(
-            f"`tensor_data` difiere de `data` en {wrong} de sus 9 posiciones.",
-            "No copies los números a mano: pasa la variable `data` a la función que crea el "
-            "tensor. Repasa «Crear un tensor desde una lista».",
-            "typed-values",
-        )
+    for slug, is_so, message, hint in MISTAKES:
+        if is_so(actual.to(torch.float64), DATA.to(torch.float64)):
+            fail(message, hint, slug)
     fail(
         "Los valores de `tensor_data` no son los de `data`.",
-        "Crea el tensor directamente a partir de la variable `data`. Repasa «Crear un tensor desde "
-        "una lista».",
+        f"Crea el tensor directamente a partir de la variable `data`. {LESSON}",
         "wrong-values",
     )
 
@@ -89,6 +121,6 @@ def test_dtype(submission: Submission) -> None:
             f"`tensor_data` es de tipo {tensor_data.dtype}; de una lista de enteros de Python "
             "se deduce torch.int64.",
             "No indiques `dtype` ni conviertas después, y fíjate en que `torch.Tensor(...)` con "
-            "mayúscula no deduce el tipo. Repasa «Crear un tensor desde una lista».",
+            f"mayúscula no deduce el tipo. {LESSON}",
             "wrong-dtype",
         )
