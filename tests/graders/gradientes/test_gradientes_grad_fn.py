@@ -4,6 +4,7 @@ They are compared with the ``grad_fn`` of the student's own tensors: another cor
 compute the loss has another name.
 """
 
+import re
 from typing import NoReturn
 
 import pytest
@@ -39,17 +40,52 @@ def _check(submission: Submission, name: str, of: str, other: str) -> None:
             f"Aquí se pregunta por `{of}`: comprueba que no has intercambiado los dos nombres.",
             "swapped",
         )
-    if text and right.startswith(text):
-        fail(
-            f"A `{name}` le falta el final del nombre.",
-            f"Cópialo entero, o mejor: obtenlo de `{of}.grad_fn`. {LESSON}",
-            "typed-values",
-        )
+    _name_text(name, text, of, right)
     fail(
         f"`{name}` no es el nombre de la función que creó tu `{of}`.",
         f"Obtenlo de `{of}.grad_fn` en lugar de escribirlo a mano. {LESSON}",
         "wrong-values",
     )
+
+
+def _name_text(name: str, text: str, of: str, right: str) -> None:
+    """Fail if a wrong text is one that a usual mistake gives."""
+    if not text or text == "None":
+        fail(
+            f"`{name}` no nombra ninguna función.",
+            f"Las hojas no tienen `grad_fn`: léelo de `{of}`. {LESSON}",
+            "grad-fn-of-leaf",
+        )
+    if right.startswith(text):
+        fail(
+            f"A `{name}` le falta el final del nombre.",
+            f"Cópialo entero, o mejor: obtenlo de `{of}.grad_fn`. {LESSON}",
+            "typed-values",
+        )
+    if text.casefold() == right.casefold():
+        fail(
+            f"En `{name}` hay mayúsculas y minúsculas cambiadas.",
+            f"Deja el nombre tal cual está en `{of}.grad_fn`. {LESSON}",
+            "typed-values",
+        )
+    if re.fullmatch(r"(torch\.)?(nn\.)?(Tensor|Parameter|float\d+|method|str|builtin\w+)", text):
+        fail(
+            f"`{name}` es el nombre de un tipo, no el de la función que creó `{of}`.",
+            f"La función está en `{of}.grad_fn`: de ella se pide el nombre. {LESSON}",
+            "name-of-type",
+        )
+    if re.fullmatch(r"\w+Backward\d*|AccumulateGrad", text):
+        fail(
+            f"`{name}` es el nombre de otra función de autograd.",
+            f"Lee `{of}.grad_fn`, sin retroceder más por el grafo ni volver a operar. {LESSON}",
+            "other-grad-fn",
+        )
+    if re.fullmatch(r"[\w.]+", text):
+        fail(
+            f"`{name}` no es el nombre de una función de autograd.",
+            f"El que se pide acaba en «Backward» y un número: léelo de `{of}.grad_fn`. {LESSON}",
+            "name-of-operation",
+        )
 
 
 def _explain_missing(submission: Submission, of: str) -> NoReturn:

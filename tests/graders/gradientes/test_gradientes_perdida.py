@@ -3,6 +3,9 @@
 ``z`` and ``loss`` are computed again from the student's own values.
 """
 
+from collections.abc import Iterator
+from typing import Final
+
 import pytest
 import torch
 
@@ -15,6 +18,28 @@ LOSS_HINT = (
     "Es la entropía cruzada binaria con logits, la media sobre los elementos de `z`. Repasa "
     "«Una red de una capa»."
 )
+
+MISTAKES: Final = {
+    "sum-for-mean": ("`loss` es la suma de las pérdidas de las salidas, no su media.", ""),
+    "sigmoid-twice": (
+        "`loss` aplica la sigmoide dos veces.",
+        "La versión «con logits» ya la aplica: dale `z` tal cual.",
+    ),
+    "wrong-sign": ("`loss` tiene el signo contrario.", ""),
+    "swapped-arguments": (
+        "`loss` no compara `z` con `y`: parece que están intercambiados.",
+        "Mira el orden de los argumentos.",
+    ),
+    "term-forgotten": (
+        "A `loss` le falta uno de los dos términos.",
+        "Un término cuenta donde `y` es 1, y el otro donde es 0.",
+    ),
+    "other-loss": (
+        "`loss` no es la entropía cruzada, sino otra función de `z` e `y`.",
+        "Ni el error cuadrático ni la media de `z` sirven aquí.",
+    ),
+}
+"""The usual mistakes in the loss by diagnosis: what to say, and what to look at."""
 
 
 def _check_data(submission: Submission, name: str, number: int) -> None:
@@ -127,15 +152,7 @@ def test_z(submission: Submission) -> None:
                 "requires-grad-late",
             )
         return
-    product = expected - submission.tensor("b").tensor.to(torch.float64)
-    if close(z.tensor, product):
-        fail("A `z` le falta el sesgo.", "Suma `b` al producto.", "bias-forgotten")
-    if close(z.tensor, torch.sigmoid(expected)):
-        fail(
-            "`z` ya ha pasado por la sigmoide.",
-            "Los logits son la salida de la capa sin sigmoide: la aplica la función de pérdida.",
-            "sigmoid-too-early",
-        )
+    _name_logits(submission, z, expected)
     if z.shape != tuple(expected.shape):
         fail(
             f"`z` tiene forma {z.shape}; con `x`, `w` y `b` tiene que ser {tuple(expected.shape)}.",
@@ -144,9 +161,33 @@ def test_z(submission: Submission) -> None:
         )
     fail(
         "`z` no es x·w + b con los `x`, `w` y `b` de tu cuaderno.",
-        f"Si has cambiado `w` o `b` después, vuelve a calcular `z`. {LESSON}",
-        "wrong-values",
+        "Calcúlalo con ellos, sin escribir números a mano; si has cambiado `w` o `b` después, "
+        f"vuelve a calcular `z`. {LESSON}",
+        "typed-values" if looks_typed(z.tensor) else "wrong-values",
     )
+
+
+def _name_logits(submission: Submission, z: TensorValue, expected: torch.Tensor) -> None:
+    """Fail if ``z`` is what a usual mistake gives in the place of ``expected``."""
+    bias = submission.tensor("b").tensor.to(torch.float64)
+    product = expected - bias
+    if close(z.tensor, product):
+        fail("A `z` le falta el sesgo.", "Suma `b` al producto.", "bias-forgotten")
+    if close(z.tensor, bias):
+        fail(
+            "`z` es solo el sesgo.",
+            f"Falta el producto de `x` y `w`. {LESSON}",
+            "product-forgotten",
+        )
+    if any(close(z.tensor, other) for other in (product - bias, bias - product, -expected)):
+        fail("En `z` hay un signo cambiado.", f"Suma `b` al producto. {LESSON}", "wrong-sign")
+    activations = (torch.sigmoid, torch.relu, torch.tanh, lambda t: torch.softmax(t, -1))
+    if any(close(z.tensor, activation(expected)) for activation in activations):
+        fail(
+            "`z` ya ha pasado por la sigmoide u otra función de activación.",
+            "Los logits son la salida de la capa sin sigmoide: la aplica la función de pérdida.",
+            "sigmoid-too-early",
+        )
 
 
 @pytest.mark.grade_cell("gradientes-perdida", weight=2)
@@ -155,7 +196,11 @@ def test_perdida(submission: Submission) -> None:
     loss = submission.tensor("loss")
     y_value = submission.tensor("y")
     if y_value.shape != SHAPES["y"] or y_value.dtype.is_complex:
-        fail("No se puede comprobar: `y` no son tres números.", "Corrige primero `y`.")
+        fail(
+            "No se puede comprobar: `y` no son tres números.",
+            "Corrige primero `y`.",
+            "wrong-shape",
+        )
     y = y_value.tensor.to(torch.float64)
     own: list[torch.Tensor] = []
     tracked = False
@@ -192,27 +237,38 @@ def _check_loss(loss: TensorValue, z: torch.Tensor, y: torch.Tensor) -> None:
         by_formula = -(target * torch.log(p) + (1 - target) * torch.log(1 - p)).mean()
         if close(actual, by_formula):  # right as well, with the formula's own rounding
             return
-    if close(actual, reference.loss(z, y) * 3):
+    for diagnosis, mistaken in _mistaken(z, y):
+        if close(actual, mistaken):
+            message, hint = MISTAKES[diagnosis]
+            fail(message, f"{hint} {LOSS_HINT}".strip(), diagnosis)
+    if not bool(torch.isfinite(actual).all()):
         fail(
-            "`loss` es la suma de las pérdidas de las salidas, no su media.",
-            LOSS_HINT,
-            "sum-for-mean",
+            "`loss` no es un número finito.",
+            "El logaritmo se toma de la probabilidad, la sigmoide de `z`, y no de `z`. "
+            + LOSS_HINT,
+            "missing-sigmoid",
         )
-    if close(actual, reference.loss(torch.sigmoid(z), y)):
-        fail(
-            "`loss` aplica la sigmoide dos veces.",
-            "La versión «con logits» ya la aplica: dale `z` tal cual. " + LOSS_HINT,
-            "sigmoid-twice",
-        )
-    if close(actual, -reference.loss(z, y)):
-        fail("`loss` tiene el signo contrario.", LOSS_HINT, "wrong-sign")
-    if close(actual, reference.loss(y, z)):
-        fail(
-            "`loss` toma `y` por los logits y `z` por el objetivo.",
-            "Mira el orden de los argumentos. " + LOSS_HINT,
-            "swapped-arguments",
-        )
-    others = (((z - y) ** 2).mean(), ((torch.sigmoid(z) - y) ** 2).mean())
-    if any(close(actual, other) for other in others):
-        fail("`loss` es el error cuadrático medio.", LOSS_HINT, "other-loss")
-    fail("`loss` no es la pérdida que se pedía para tus `z` e `y`.", LOSS_HINT, "wrong-values")
+    fail(
+        "`loss` no es la pérdida que se pedía para tus `z` e `y`.",
+        LOSS_HINT,
+        "typed-values" if looks_typed(loss.tensor) else "wrong-values",
+    )
+
+
+def _mistaken(z: torch.Tensor, y: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
+    """What the loss is if a usual mistake was made, with its diagnosis."""
+    right, p = reference.loss(z, y), torch.sigmoid(z)
+    yield "sum-for-mean", right * len(z)
+    yield "sigmoid-twice", reference.loss(p, y)
+    yield "wrong-sign", -right
+    yield "swapped-arguments", reference.loss(y, z)
+    yield "swapped-arguments", reference.loss(z, 1 - y)
+    yield "term-forgotten", -(y * torch.log(p)).mean()
+    for guess in (z, p):
+        yield "other-loss", ((guess - y) ** 2).mean()
+        yield "other-loss", ((guess - y) ** 2).sum()
+        yield "other-loss", (guess - y).abs().mean()
+        yield "other-loss", torch.nn.functional.smooth_l1_loss(guess, y)
+    yield "other-loss", torch.nn.functional.hinge_embedding_loss(z, 2 * y - 1)
+    yield "other-loss", z.mean()
+    yield "other-loss", z.sum()
