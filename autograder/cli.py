@@ -16,7 +16,9 @@ from rich.text import Text
 import autograder.quick  # noqa: F401  # before what it makes quick
 from autograder import INTERRUPTED, __version__, doctor, pool
 from autograder.bridge.course import Course, CourseError, GradebookError, Summary
+from autograder.bridge.scratch import scratch_course
 from autograder.bridge.seeds import rotate_secret
+from autograder.changes import Changes, compare
 from autograder.check import check as check_assignment
 from autograder.collect import Received
 from autograder.collect import collect as collect_class
@@ -245,6 +247,7 @@ def _end_early(followed: _Followed, goes_on: bool = False) -> None:
     is_flag=True,
     help="Grade also where this machine lacks the walls against submissions of strangers.",
 )
+@click.option("--diff", is_flag=True, help="Only show what would change, for whom and why.")
 @click.pass_context
 def grade(
     ctx: click.Context,
@@ -254,13 +257,18 @@ def grade(
     force: bool,
     jobs: int,
     allow_unsafe: bool,
+    diff: bool,
 ) -> None:
     """Grade submissions, many at once, into nbgrader's gradebook.
+
+    With --diff nothing is written: submissions are graded in a copy of the course, and the
+    scores that would change are shown. Without it, the same command applies them.
 
     \b
     Examples:
       autograder grade
       autograder grade tensores --student est-01 --force
+      autograder grade tensores --diff
     """
     with pool.Stopping() as stopping:
         course, chosen = _open(ctx, assignments)
@@ -269,6 +277,9 @@ def grade(
         course.require_gradebook({task.assignment for task in tasks})
         course.settings.secret()  # one error now, rather than one for each submission
         lacking = doctor.require_walls(allow_unsafe)
+        if diff:
+            _show_changes(course, tasks, jobs, stopping)
+            return
         followed = _follow("grade", course, tasks, jobs, stopping)
     if followed.done and not followed.at_once:
         _print_summary(followed.done)
@@ -283,6 +294,49 @@ def grade(
     if any(summary.error for summary in followed.done):
         errors.print("autograder: some submissions were not graded; see the table", style="red")
         sys.exit(1)
+
+
+def _show_changes(
+    course: Course, tasks: list[pool.Task], jobs: int, stopping: pool.Stopping
+) -> None:
+    """Grade in a copy of the course what is not as it would be graded now, and compare."""
+    left = [
+        task for task in tasks if task.force or not course.is_current(task.assignment, task.student)
+    ]
+    with scratch_course(course) as scratch:
+        followed = _follow("grade", scratch, left, jobs, stopping)
+        changes = compare(course, scratch, followed.done)
+    _print_changes(changes, len(tasks) - len(left))
+    _end_early(followed)
+    if changes.errors:
+        sys.exit(1)
+
+
+def _print_changes(changes: Changes, current: int) -> None:
+    """A table of scores that would change, and why."""
+    if changes.changes:
+        table = Table(
+            "assignment", "student", "exercise", "now", "then", "why", header_style="bold"
+        )
+        for column in (3, 4):
+            table.columns[column].justify = "right"
+        for one in changes.changes:
+            before = "–" if one.before is None else f"{one.before:g}"
+            why = "\n".join(_plain(line) for line in (*one.checks, *one.why))
+            table.add_row(
+                one.assignment, _plain(one.student), one.grade_id, before, f"{one.after:g}", why
+            )
+        console.print(table)
+    for summary in changes.errors:
+        errors.print(
+            f"{summary.assignment}/{summary.student}: {summary.error}", style="red", markup=False
+        )
+    console.print(
+        f"{len(changes.students)} submissions would earn other points, of "
+        f"{changes.graded - len(changes.errors)} that were graded again to see; {current} are "
+        "unchanged. Nothing was written: the same command without --diff applies it",
+        soft_wrap=True,
+    )
 
 
 def _print_summary(done: list[Summary]) -> None:

@@ -212,6 +212,15 @@ class Course:
             kept.write(path)
             return summary
 
+    def is_current(self, assignment: str, student: str) -> bool:
+        """Whether what is stored of a submission is what grading it again would give."""
+        known = Record.read(record.path_of(self.root, assignment, student))
+        return (
+            not _name_problem(student)
+            and known.inputs == digest(self._stamp(assignment, student), self._inputs(assignment))
+            and self._unchanged(known, assignment, student) is not None
+        )
+
     def _unchanged(self, known: Record, assignment: str, student: str) -> Summary | None:
         """The summary of a grading that is still good; None if it is no longer stored."""
         score, most, automatic = self._scores_of(assignment, student)

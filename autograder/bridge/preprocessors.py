@@ -18,6 +18,7 @@ from autograder.bridge.database import store
 from autograder.bridge.files import read_plain_files
 from autograder.bridge.inputs import environment
 from autograder.bridge.notebooks import METADATA
+from autograder.bridge.provenance import MADE_BY, made_by
 from autograder.bridge.record import digest, keep_checks, known_checks
 from autograder.bridge.render import cell_html
 from autograder.bridge.seeds import Secret, read_secret, secret_path
@@ -83,7 +84,8 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         course = Path.cwd()  # nbgrader's converters run in the course's root
         cells = code_cells(nb)
         limits = self.limits(facts["assignment"])
-        seed = self.secret().seed(facts["assignment"], facts["student"])
+        secret = self.secret()
+        seed = secret.seed(facts["assignment"], facts["student"])
         files = read_plain_files(Path(resources["metadata"]["path"]), _FILES_BYTES, _FILES_BYTES)
         packages = self.packages(for_graders=True)
         graded = grading_process(course, course / self.graders, packages).grade(
@@ -107,7 +109,17 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
                 write_result(node, result)
             else:
                 write_outcome(node, outcome, limits)
-        nb.metadata.setdefault(METADATA, {})["graded"] = True
+        nb.metadata.setdefault(METADATA, {})[MADE_BY] = made_by(
+            versions=graded.versions,
+            cells=digest(list(map(asdict, cells))),
+            files=digest(_beside(files)),
+            secret=secret.fingerprint,
+            seed=seed,
+            limits=limits,
+            settings={"check_seconds": self.check_seconds, "allow_unsafe": self.allow_unsafe},
+            packages=tuple(packages),
+        )
+        nb.metadata[METADATA]["graded"] = True
         _say_notes(nb)
         return nb, resources
 
@@ -130,9 +142,13 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         self, cells: Sequence[CodeCell], limits: Limits, seed: int, files: Mapping[str, bytes]
     ) -> str:
         """A digest of all that the run of a notebook's cells depends on."""
-        beside = {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
         facts = (asdict(limits), seed, self.language, self.check_seconds, self.allow_unsafe)
-        return digest(list(map(asdict, cells)), facts, beside, environment())
+        return digest(list(map(asdict, cells)), facts, _beside(files), environment())
+
+
+def _beside(files: Mapping[str, bytes]) -> dict[str, str]:
+    """A digest of each file beside a notebook."""
+    return {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
 
 
 def _kept(graded: Graded) -> dict[str, tuple[str, dict[str, Any]]]:

@@ -38,6 +38,8 @@ class Graded:
     results: Sequence[CellResult]
     keys: Mapping[str, str] = field(default_factory=dict)
     """A digest of what each check depended on; none for checks that must run again."""
+    versions: Mapping[str, Any] = field(default_factory=dict)
+    """Digests of the ``graders`` and ``solutions``, and the ``walls`` around the submission."""
 
 
 class GradingProcess:
@@ -230,4 +232,4 @@ class GradingProcess:
 def _graded(answer: dict[str, Any]) -> Graded:
     outcomes = [CellOutcome(**wire.unpack(outcome)) for outcome in answer["outcomes"]]
     results = [CellResult.from_dict(result) for result in answer["results"]]
-    return Graded(outcomes, results, answer["keys"])
+    return Graded(outcomes, results, answer["keys"], answer["versions"])

@@ -42,6 +42,24 @@ def check_digests(course: Path, folder: Path) -> dict[str, str]:
     return found
 
 
+def versions(course: Path, folder: Path) -> dict[str, str]:
+    """Digests that tell one version of an assignment's graders from another.
+
+    Args:
+        course: the course's root, from which graders import.
+        folder: the assignment's folder of graders.
+
+    Returns:
+        ``graders``: of all files in the folder; ``solutions``: of what these import of the course.
+    """
+    graders = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    others = {one for path in graders if path.suffix == ".py" for one in imported(course, path)}
+    return {
+        "graders": files_digest(course, graders),
+        "solutions": files_digest(course, others - {*graders}),
+    }
+
+
 def digest_of_check(digests: dict[str, str], check: str) -> str:
     """The digest of a check by its name, ``assignment/file.py::test``; empty if it is not known."""
     file, _separator, name = check.partition("/")[2].partition("::")

@@ -59,6 +59,11 @@ class RunningNotebook:
         return found
 
     @property
+    def walls(self) -> list[str]:
+        """The walls around it: names of ``autograder.runner.walls``."""
+        return self._run.walls
+
+    @property
     def waited(self) -> float:
         """Seconds that graders have waited for it."""
         return self._run.patience.spent

@@ -27,7 +27,7 @@ from _pytest.runner import runtestprotocol
 import autograder.quick  # noqa: F401  # before what it makes quick
 from autograder.grading import items as checks
 from autograder.grading.cells import CodeCell
-from autograder.grading.dependencies import check_digests, digest_of_check
+from autograder.grading.dependencies import check_digests, digest_of_check, versions
 from autograder.grading.notebook import RunningNotebook, run_notebook
 from autograder.grading.plugin import PROVIDER, RESULT
 from autograder.grading.results import CellResult, CheckResult
@@ -78,6 +78,8 @@ class GradingLoop:
         self._course = course
         self._digests: dict[str, dict[str, str]] = {}
         """By assignment and test: what it depends on, when it was collected."""
+        self._versions: dict[str, dict[str, str]] = {}
+        """By assignment: digests of its graders and solutions, when they were collected."""
         self._asked: dict[str, dict[str, Asked]] = {}
         """What graders have asked for so far, by assignment and grade cell."""
         self._warm = warm
@@ -105,6 +107,7 @@ class GradingLoop:
                 self._by_cell.setdefault((bound.assignment, bound.grade_id), []).append(item)
         for folder in {item.path.parent for items in self._by_cell.values() for item in items}:
             self._digests[folder.name] = check_digests(self._course, folder)
+            self._versions[folder.name] = versions(self._course, folder)
         gc.freeze()  # what is there stays: no collection need look at it again
         self._channel.send({"ready": sorted([list(key) for key in self._by_cell])})
         while True:
@@ -163,6 +166,7 @@ class GradingLoop:
                 if grade_id is not None
             ]
             outcomes = [_packed(outcome) for outcome in self._notebook.outcomes]
+            walls = self._notebook.walls
         finally:
             learn(self._asked.setdefault(assignment, {}), self._notebook.asked())
             self._notebook.close()
@@ -171,6 +175,7 @@ class GradingLoop:
             "outcomes": outcomes,
             "results": [result.to_dict() for result in results],
             "keys": self._keys_of(results, request["run_key"]),
+            "versions": {**self._versions.get(assignment, {}), "walls": walls},
         }
 
     def _key(self, check: str, run_key: str) -> str:
