@@ -6,6 +6,7 @@ import torch
 from autograder.grading import Submission, TensorValue, fail, looks_typed
 
 SHAPE = (3, 2)
+NAMES = ("zeros_tensor", "ones_tensor", "rand_tensor")
 LESSON = "Repasa «Tensores con una forma dada»."
 HALF = (torch.float16, torch.bfloat16)
 
@@ -37,12 +38,33 @@ def _check_constant(submission: Submission, name: str, number: int) -> None:
                 "wrong-dtype",
             )
         return
-    word, other = ("ceros", "unos") if number == 0 else ("unos", "ceros")
+    _fail_with_values(submission, name, value, number)
+
+
+def _fail_with_values(submission: Submission, name: str, value: TensorValue, number: int) -> None:
+    """Fail for a tensor that is not full of ``number``, naming the mistake."""
+    word, other_word = ("ceros", "unos") if number == 0 else ("unos", "ceros")
+    others = [one for one in NAMES if one != name and submission.has(one)]
+    found = {one: submission.value(one) for one in others}
+    for other, its in found.items():
+        if isinstance(its, TensorValue) and its.memory == value.memory:
+            fail(
+                f"`{name}` no está lleno de {word}: es el mismo tensor que `{other}`.",
+                "Lo que cambias en uno cambia en el otro, porque comparten la memoria: crea cada "
+                f"uno con su propia función. {LESSON}",
+                "aliased",
+            )
     if bool((value.tensor == 1 - number).all()):
         fail(
-            f"`{name}` está lleno de {other}.",
+            f"`{name}` está lleno de {other_word}.",
             "Comprueba que no has intercambiado `zeros_tensor` y `ones_tensor`.",
             "swapped",
+        )
+    if bool((value.tensor == value.tensor[0, 0]).all()):
+        fail(
+            f"`{name}` está lleno de un número que no es el que se pedía: {word}.",
+            f"Hay una función para los ceros y otra para los unos. {LESSON}",
+            "wrong-constant",
         )
     fail(
         f"`{name}` no está lleno de {word}.",
@@ -76,6 +98,12 @@ def test_rand_forma(submission: Submission) -> None:
         )
 
 
+def _is_progression(values: torch.Tensor) -> bool:
+    """Whether the values are all equal or grow by equal steps, as no random ones do."""
+    steps = values.flatten().to(torch.float64).diff()
+    return bool((steps - steps.mean()).abs().max() < 1e-6) if steps.numel() else True
+
+
 @pytest.mark.grade_cell("tensores-forma", weight=1)
 def test_rand_valores(submission: Submission) -> None:
     """`rand_tensor` contiene números aleatorios entre 0 y 1."""
@@ -93,17 +121,18 @@ def test_rand_valores(submission: Submission) -> None:
             "Rellénalo con números aleatorios, sin operaciones posteriores.",
             "wrong-values",
         )
-    if bool((values == values.flatten()[0]).all()):
+    if _is_progression(values):
         fail(
-            "Todos los valores de `rand_tensor` son iguales: no son aleatorios.",
+            "Los valores de `rand_tensor` son todos iguales o crecen siempre lo mismo: no son aleatorios.",
             f"Usa una función que genere números aleatorios. {LESSON}",
-            "typed-values",
+            "not-random",
         )
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 1 or (high == 1 and rand_tensor.dtype not in HALF):
         fail(
             "`rand_tensor` tiene valores fuera del intervalo [0, 1).",
-            f"Se pide la distribución uniforme (`rand`), no la normal (`randn`). {LESSON}",
+            "Hay funciones con la distribución uniforme (`rand`) y con la normal (`randn`): se "
+            f"pide la uniforme, sin multiplicar ni sumar nada. {LESSON}",
             "out-of-range",
         )
     if looks_typed(values):
@@ -111,4 +140,11 @@ def test_rand_valores(submission: Submission) -> None:
             "Los valores de `rand_tensor` parecen escritos a mano.",
             "Deja que PyTorch genere los números aleatorios en lugar de copiarlos de una salida.",
             "typed-values",
+        )
+    # Two equal numbers among so few come by chance once in some 400 000 float32 tensors.
+    if rand_tensor.dtype not in HALF and values.unique().numel() < values.numel():
+        fail(
+            "En `rand_tensor` hay números repetidos: no se ha generado uno para cada posición.",
+            f"Pide tantos números como posiciones tiene el tensor, sin repetir filas. {LESSON}",
+            "repeated-random",
         )
