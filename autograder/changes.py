@@ -75,7 +75,7 @@ def _of_submission(
     if not changed:
         return
     old, new = (
-        _Autograded.read(one.folder("autograded", summary.assignment, summary.student))
+        Autograded.read(one.folder("autograded", summary.assignment, summary.student))
         for one in (course, scratch)
     )
     why = differences(old.made_by, new.made_by)
@@ -92,14 +92,17 @@ def _of_submission(
 
 
 @dataclass
-class _Autograded:
+class Autograded:
     """What autograded notebooks say of a submission's scores."""
 
     made_by: Mapping[str, Any] = field(default_factory=dict)
+    """All that made them: ``bridge.provenance``."""
     checks: dict[str, Sequence[CheckResult]] = field(default_factory=dict)
+    """By grade_id."""
 
     @classmethod
-    def read(cls, folder: Path) -> "_Autograded":
+    def read(cls, folder: Path) -> "Autograded":
+        """What the notebooks in a folder say; nothing where there are none."""
         found = cls()
         for path in sorted(folder.glob("*.ipynb")):
             notebook = json.loads(path.read_text(encoding="utf-8"))  # our own, and valid

@@ -18,7 +18,7 @@ from autograder import INTERRUPTED, __version__, doctor, pool
 from autograder.bridge.course import Course, CourseError, GradebookError, Summary
 from autograder.bridge.scratch import scratch_course
 from autograder.bridge.seeds import rotate_secret
-from autograder.changes import Changes, compare
+from autograder.changes import Autograded, Changes, compare
 from autograder.check import check as check_assignment
 from autograder.collect import Received
 from autograder.collect import collect as collect_class
@@ -421,6 +421,45 @@ def export(ctx: click.Context, to: Path) -> None:
     console.print(f"scores: {to}", soft_wrap=True)
 
 
+@main.command()
+@click.argument("assignment")
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder to write (default: reports/ASSIGNMENT in the course).",
+)
+@click.option("--pseudonyms", is_flag=True, help="Replace ids, and leave out what students wrote.")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --pseudonyms: a CSV file to write that tells who is who.",
+)
+@click.pass_context
+def report(
+    ctx: click.Context, assignment: str, to: Path | None, pseudonyms: bool, key: Path | None
+) -> None:
+    """Write statistics of an assignment: one HTML page, and its tables as CSV.
+
+    \b
+    Examples:
+      autograder report tensores
+      autograder report tensores --pseudonyms --key who-is-who.csv --to for-colleagues
+    """
+    from autograder.report.write import PAGE, write_report  # draws: no other command needs it
+
+    if key is not None and not pseudonyms:
+        raise click.UsageError("--key goes with --pseudonyms")
+    course = Course(ctx.obj)
+    folder = course.root / "reports" / assignment if to is None else to
+    made = write_report(course, assignment, folder, hide_names=pseudonyms, key=key)
+    suspicious = sum(bool(row.suspicious) for row in made.exercises)
+    console.print(
+        f"{made.graded} of {len(made.students)} students graded; {suspicious} suspicious "
+        f"exercises, {made.likeness.found} pairs that look alike\nreport: {folder / PAGE}",
+        soft_wrap=True,
+    )
+
+
 @main.command("doctor")
 def doctor_command() -> None:
     """Say which walls stand around a submission on this machine, and mend those that do not.
@@ -442,6 +481,35 @@ def doctor_command() -> None:
         )
         sys.exit(1)
     console.print("Submissions of people whom you do not trust can be graded on this machine.")
+
+
+@main.command()
+@click.argument("assignment")
+@click.argument("student")
+@click.pass_context
+def show(ctx: click.Context, assignment: str, student: str) -> None:
+    """Show a graded submission in full, with hidden inputs and what was expected: for teachers.
+
+    \b
+    Example: autograder show gradientes est-01
+    """
+    course, _ = _open(ctx, (assignment,))
+    folder = course.folder("autograded", assignment, student)
+    found = Autograded.read(folder)
+    if not found.checks:
+        raise CourseError(
+            f"nothing graded in {folder}: run `autograder grade {assignment} --student {student}`"
+        )
+    scores = course.scores(assignment).get(student, {})
+    for grade_id, checks in found.checks.items():
+        console.print(f"[bold]{_plain(grade_id)}[/bold]: {scores.get(grade_id, 0):g} points")
+        for check in checks:
+            named = f" [{check.diagnosis}]" if check.diagnosis else ""
+            lines = [f"{check.status}{named}: {check.title}", check.message, check.hint]
+            lines += check.detail.splitlines()
+            for line in filter(None, lines):
+                console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"[bold]made by[/bold] {_plain(str(found.made_by))}", soft_wrap=True)
 
 
 @main.command()

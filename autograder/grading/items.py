@@ -8,11 +8,13 @@ from typing import Any, Final
 
 import pytest
 
+from autograder.grading import trace
 from autograder.grading.results import CheckResult
 from autograder.grading.submission import CheckFailed, NotAttempted
 from autograder.messages import translate as _
 
 MARKER: Final = "grade_cell"
+_LONGEST_DETAIL: Final = 4000
 
 
 class BindingError(ValueError):
@@ -88,11 +90,12 @@ def result(
             message=error.message,
             hint=error.hint,
             diagnosis=error.diagnosis,
-            detail=error.detail,
+            detail="\n".join(filter(None, (error.detail, trace.told())))[:_LONGEST_DETAIL],
         )
     if isinstance(error, AssertionError) and in_grader:
         message = _("The result is not the one asked for.")
-        return CheckResult(**facts, status="failed", message=message, detail=str(error)[:2000])
+        detail = f"{error}\n{trace.told()}".strip()[:_LONGEST_DETAIL]
+        return CheckResult(**facts, status="failed", message=message, detail=detail)
     return CheckResult(**facts, status="fault", message=fault_message(), detail=_where(error))
 
 
@@ -106,4 +109,4 @@ def _where(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "test_" in Path(frame.filename).name] or frames
     place = f"{own[-1].filename}:{own[-1].lineno}: " if own else ""
-    return f"{place}{type(error).__name__}: {error}"[:2000]
+    return f"{place}{type(error).__name__}: {error}"[:_LONGEST_DETAIL]

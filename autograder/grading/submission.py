@@ -6,6 +6,7 @@ from typing import Any, NoReturn, TypeVar
 
 import torch
 
+from autograder.grading import trace
 from autograder.messages import translate as _
 from autograder.runner.checkpoint import Call, CallFailed, Checkpoint
 from autograder.runner.values import (
@@ -62,6 +63,7 @@ class Submission:
             seed: the submission's seed; the same one gives the same hidden inputs.
             check: the check's name, mixed into the seed.
         """
+        trace.begin()
         digest = hashlib.sha256(f"{seed}/{check}".encode()).digest()
         own_seed = int.from_bytes(digest[:7], "big")
         self._checkpoint = checkpoint
@@ -162,6 +164,7 @@ class Submission:
         """
         function = self.value(name)
         self._of_type(function, FunctionValue, f"`{name}`", _("a function"))
+        trace.called(name, args, kwargs)
         try:
             return self._reached().call(name, args, kwargs, autograd)
         except CallFailed as error:

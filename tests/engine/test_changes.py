@@ -159,3 +159,17 @@ def test_the_reasons_name_what_is_short_enough_to_read() -> None:
     assert differences(before, after) == ["the graders", "packages: torch 2.12 → 2.13"]
     assert differences(after, after) == []
     assert "before this was recorded" in differences({}, after)[0]
+
+
+def test_a_teacher_is_shown_a_failed_check_in_full(root: Path) -> None:
+    assert command(root, "grade", "--student", "bea", "--force").returncode == 0
+    done = command(root, "show", "one", "bea")
+    assert done.returncode == 0, done.stderr
+    assert "check-a: 2 points" in done.stdout and "failed: test_even" in done.stdout
+    assert "'cell_seconds': 10.0" in done.stdout
+
+
+def test_what_was_not_graded_cannot_be_shown(root: Path) -> None:
+    done = command(root, "show", "one", "nobody")
+    assert done.returncode == 1
+    assert "autograder grade one --student nobody" in " ".join(done.stderr.split())
