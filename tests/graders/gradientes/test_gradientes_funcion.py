@@ -146,6 +146,10 @@ MISTAKES: Final = {
         "solo cuenta una muestra del lote",
         "Suma las aportaciones de todas las muestras.",
     ),
+    "product-of-sums": (
+        "las muestras se suman antes de multiplicarlas por su error",
+        "Cada muestra se multiplica por su propio error, y después se suma.",
+    ),
     "zero-gradient": (
         "los gradientes son ceros",
         "Deriva la pérdida, que depende de `w` y de `b`, y no borres el resultado.",
@@ -262,7 +266,8 @@ def _wrong_errors(z: torch.Tensor, y: torch.Tensor) -> Iterator[tuple[str, torch
     yield "sigmoid-twice", (pp - y) * slope / count
     yield "sigmoid-twice", (pp - y) / count
     yield "extra-derivative", (p - y) * slope / count
-    for other in (torch.tanh(z), torch.relu(z), soft, 2 * p):
+    steps, unbracketed = (z > 0).to(z.dtype), 1 + torch.exp(-z)
+    for other in (torch.tanh(z), torch.relu(z), soft, steps, unbracketed):
         yield "other-activation", (other - y) / count
     yield "other-loss", 2 * (p - y) * slope / count
     yield "other-loss", 2 * (z - y) / count
@@ -296,6 +301,8 @@ def _wrong_sums(x: torch.Tensor, right: torch.Tensor) -> Iterator[tuple[str, Pai
         return
     dw, db = _by_error(x, right)
     yield "mean-for-sum", (dw / len(x), db / len(x))
+    for rows in (x.sum(0), x.mean(0)):
+        yield "product-of-sums", (torch.outer(rows, db), db)
     for row in (0, -1):
         for factor in (1, len(x)):  # divided by all elements, or by those of the sample
             yield "not-accumulated", _by_error(x[row], right[row] * factor)
@@ -504,19 +511,23 @@ def _failure(submission: Submission, function: Function, inputs: Inputs) -> Chec
 def _check_large_logits(submission: Submission, function: Function) -> None:
     """Fail if large logits alone make the function wrong.
 
-    One sample and a batch are tried apart: a function that cannot deal with one of them loses
-    only the check for it, as long as the other is right.
+    One sample and a batch, float32 and float64 are tried apart: a function that cannot deal with
+    one of them loses only the check for it, as long as another is right.
     """
+    forms = [
+        (batch, dtype)
+        for batch in (None, submission.random.randint(3, 6))
+        for dtype in (torch.float32, torch.float64)
+    ]
     wrong: list[CheckFailed] = []
-    for batch in (None, submission.random.randint(3, 6)):
-        failure = _failure(submission, function, _inputs(submission, batch))
+    for batch, dtype in forms:
+        failure = _failure(submission, function, _inputs(submission, batch, dtype))
         if failure is not None:
             wrong.append(failure)
             continue
-        for dtype in (torch.float32, torch.float64):
-            inputs = _with_large_logits(submission, batch, dtype)
-            _blame_large_logits(_failure(submission, function, inputs), function)
-    if len(wrong) == 2:
+        inputs = _with_large_logits(submission, batch, dtype)
+        _blame_large_logits(_failure(submission, function, inputs), function)
+    if len(wrong) == len(forms):
         raise wrong[0]
 
 

@@ -31,8 +31,8 @@ MISTAKES: Final = {
         "Mira el orden de los argumentos.",
     ),
     "term-forgotten": (
-        "A `loss` le falta uno de los dos términos.",
-        "Un término cuenta donde `y` es 1, y el otro donde es 0.",
+        "`loss` es cero: falta el término que cuenta donde `y` es 0.",
+        "Hacen falta los dos términos; `cross_entropy`, para elegir entre clases, no sirve aquí.",
     ),
     "other-loss": (
         "`loss` no es la entropía cruzada, sino otra función de `z` e `y`.",
