@@ -43,6 +43,8 @@ class Verdict:
     """What they said that it looks like."""
     fault: str = ""
     """What went wrong in a grader."""
+    checks: Sequence[CheckResult] = ()
+    """All that they said."""
 
     @property
     def accepted(self) -> bool:
@@ -268,6 +270,7 @@ def _judge(
         frozenset(check.node_id.rpartition("::")[2] for check in lost),
         frozenset(map(_diagnosis, lost)),
         "; ".join(check.detail for check in checks if check.status == "fault"),
+        checks,
     )
 
 
