@@ -1,6 +1,7 @@
 """The sample class: every score as the table says, by both commands, twice in a row."""
 
 import csv
+import json
 import re
 import shutil
 from pathlib import Path
@@ -8,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from autograder.bridge.course import Course
+from autograder.bridge.notebooks import METADATA
+from autograder.grading.results import CellResult
 from tests.course.conftest import run
+from tests.course.leaks import leaks
 from tests.sample_class import CASES, TABLE, table
 
 Scores = dict[tuple[str, str, str], float]
@@ -98,6 +102,17 @@ def test_no_feedback_shows_a_grader_a_hidden_input_or_a_reference(graded_course:
         html = page.read_text(encoding="utf-8")
         assert "Traceback (most recent call last)" not in html or "tests/graders" not in html
         assert not [secret for secret in secrets if secret in html]
+
+
+def test_no_number_of_a_hidden_input_or_a_reference_is_shown(graded_course: Path) -> None:
+    looked_at = 0
+    for path in (graded_course / "autograded").glob("*/*/*.ipynb"):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            facts = cell["metadata"].get(METADATA, {})
+            for check in CellResult.from_dict(facts).checks if "checks" in facts else ():
+                looked_at += "expected: " in check.detail
+                assert not list(leaks(check, json.dumps(cell["outputs"]))), (path, check.node_id)
+    assert looked_at > 50
 
 
 def test_export_lists_every_student(graded_course: Path, tmp_path: Path) -> None:
