@@ -16,13 +16,18 @@ _NEAR: Final = 1e-3
 def leaks(check: CheckResult, read: str) -> Iterator[str]:
     """Numbers of a text that are near one that only the teacher may know.
 
+    What a function returned counts as hidden: it may be one of its inputs.
+
     Args:
         check: with its inputs and what was expected in ``detail``.
         read: what students read of it.
     """
     lines = check.detail.splitlines()
-    hidden = _numbers(line for line in lines if line.startswith((trace.CALL, trace.EXPECTED)))
-    own = _numbers(line for line in lines if line.startswith(trace.CAME))
+    secret = [trace.CALL, trace.EXPECTED]
+    if trace.CALL in check.detail:
+        secret.append(trace.CAME)
+    hidden = _numbers(line for line in lines if line.startswith(tuple(secret)))
+    own = _numbers(line for line in lines if not line.startswith(tuple(secret)))
     for text in _NUMBER.findall(read):
         value = float(text)
         if _is_near(value, hidden) and not _is_near(value, own):
