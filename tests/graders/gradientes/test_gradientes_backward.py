@@ -95,7 +95,8 @@ def _check(submission: Submission, index: int) -> None:
             fail(
                 f"`{name}.grad` es {times} veces el gradiente: se ha acumulado.",
                 "Cada `backward()` suma al gradiente que ya había. Ejecuta el cuaderno desde el "
-                f"principio y retropropaga una sola vez. {LESSON}",
+                "principio y retropropaga una sola vez, la media de las pérdidas y no su suma. "
+                f"{LESSON}",
                 "backward-twice",
             )
     z = reference.logits(x, own["w"], own["b"])

@@ -68,7 +68,7 @@ def _name_text(name: str, text: str, of: str, right: str) -> None:
             f"Deja el nombre tal cual está en `{of}.grad_fn`. {LESSON}",
             "typed-values",
         )
-    if re.fullmatch(r"(torch\.)?(nn\.)?(Tensor|Parameter|float\d+|method|str|builtin\w+)", text):
+    if re.fullmatch(r"(torch\.)?\w*Tensor|Parameter|float\d+|str|(builtin_)?\w*method\w*", text):
         fail(
             f"`{name}` es el nombre de un tipo, no el de la función que creó `{of}`.",
             f"La función está en `{of}.grad_fn`: de ella se pide el nombre. {LESSON}",
