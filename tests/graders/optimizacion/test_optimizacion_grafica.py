@@ -4,6 +4,7 @@ A line counts as the function's or the derivative's by its points, however fine 
 it spans the student's ``x``. Both lines may share axes or have axes of their own in one figure.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,30 @@ TOLERANCE = 1e-3
 """Relative and absolute: what nobody sees in a plot, and well above float32's rounding."""
 
 Points = np.ndarray[Any, Any]
+Curve = Callable[[Points], Points]
+
+FUNCTIONS: tuple[tuple[str, Curve], ...] = (
+    ("La línea es x², sin el factor 5.", lambda x: x**2),
+    ("La línea es (5x)²: el cuadrado afecta solo a x.", lambda x: (5 * x) ** 2),
+    ("La línea es −5x²: tiene el signo contrario.", lambda x: -5 * x**2),
+    ("La línea es 5x³: el exponente no es 2.", lambda x: 5 * x**3),
+    ("La línea es 5x: falta el cuadrado.", lambda x: 5 * x),
+)
+"""What is drawn instead of the function: what to say of it, and its heights."""
+
+DERIVATIVES: tuple[Curve, ...] = (
+    lambda x: 2 * x,
+    lambda x: 5 * x,
+    lambda x: 50 * x,
+    lambda x: 15 * x**2,
+    lambda x: np.full_like(x, 10),
+    lambda x: np.full_like(x, 5),
+)
+"""The derivatives of other functions that are drawn instead of 10x."""
+
+FUNCTION_WORDS = ("funci", "5x²", "5x^2", "f(x)")
+DERIVATIVE_WORDS = ("deriv", "gradiente", "10x", "f'(x)")
+"""Words of a label that tell which line it is meant for."""
 
 
 def _span(submission: Submission) -> tuple[float, float]:
@@ -63,10 +88,17 @@ def _is_derivative(line: LineValue, span: tuple[float, float]) -> bool:
 def _is_example(figure: FigureValue) -> bool:
     """Whether the figure is the lesson's own: a sine and a cosine, and nothing else."""
     lines = [line for axes in figure.axes for line in axes.lines]
+    return bool(lines) and all(map(_is_wave, lines))
+
+
+def _has_example(axes: AxesValue) -> bool:
+    """Whether the axes are those of the lesson's own figure."""
+    return sum(_is_curve(line) and _is_wave(line) for line in axes.lines) >= 2
+
+
+def _is_wave(line: LineValue) -> bool:
     with np.errstate(all="ignore"):
-        return bool(lines) and all(
-            _follows(line, np.sin(line.x)) or _follows(line, np.cos(line.x)) for line in lines
-        )
+        return _follows(line, np.sin(line.x)) or _follows(line, np.cos(line.x))
 
 
 def _figures(submission: Submission) -> list[FigureValue]:
@@ -98,6 +130,17 @@ def _over_index(line: LineValue, right: Points) -> bool:
     )
 
 
+def _swapped(line: LineValue, right: Points) -> bool:
+    """Whether a line has the right heights on its x axis, over the points on its y axis."""
+    same = line.x.shape == right.shape and _is_curve(line)
+    return same and bool(np.allclose(line.x, right, rtol=TOLERANCE, atol=TOLERANCE))
+
+
+def _is_curve(line: LineValue) -> bool:
+    """Whether there are more points than in ``axhline`` or a mark, at different heights."""
+    return line.y.size > 2 and bool(np.ptp(line.y) > TOLERANCE)
+
+
 @pytest.mark.grade_cell("optimizacion-grafica", weight=2)
 def test_funcion(submission: Submission) -> None:
     """La figura tiene una línea con la función, 5x², sobre `x`."""
@@ -112,8 +155,21 @@ def test_funcion(submission: Submission) -> None:
                 "Pasa a `plot` primero los valores de `x` y después los de la función.",
                 "missing-x",
             )
-        if line.x.size == line.y.size and _follows(line, line.x**2):
-            fail("La línea es x², sin el factor 5.", "La función es 5x².", "wrong-function")
+        for told, function in FUNCTIONS:
+            if _is_curve(line) and _follows(line, function(line.x)):
+                fail(told, "La función es 5x².", "wrong-function")
+        if _swapped(line, 5 * line.y**2):
+            fail(
+                "La línea de la función tiene los ejes cambiados.",
+                "Pasa a `plot` primero los valores de `x` y después los de la función.",
+                "swapped-axes",
+            )
+        if _over_index(line, grid):
+            fail(
+                "Hay una línea con los valores de `x` y sin los de la función.",
+                "Pasa a `plot` los valores de `x` y los de la función, en este orden.",
+                "missing-y",
+            )
         if line.x.size == line.y.size and _follows(line, 5 * line.x**2):
             fail(
                 "La línea de la función no recorre todo `x`.",
@@ -138,6 +194,18 @@ def test_derivada(submission: Submission) -> None:
                 "Pasa a `plot` primero los valores de `x` y después los de la derivada.",
                 "missing-x",
             )
+        if _swapped(line, 10 * line.y):
+            fail(
+                "La línea de la derivada tiene los ejes cambiados.",
+                "Pasa a `plot` primero los valores de `x` y después los de la derivada.",
+                "swapped-axes",
+            )
+        if line.x.size == line.y.size and not _spans(line, span) and _follows(line, 10 * x):
+            fail(
+                "La línea de la derivada no recorre todo `x`.",
+                "Dibuja los 21 puntos de `x`, de un extremo al otro.",
+                "wrong-range",
+            )
         if not _spans(line, span):
             continue
         if _follows(line, 20 * x) or _follows(line, 30 * x):
@@ -154,12 +222,17 @@ def test_derivada(submission: Submission) -> None:
             )
         if _follows(line, -10 * x):
             fail("La línea de la derivada tiene el signo contrario.", LESSON, "wrong-sign")
-        others = (2 * x, 5 * x, 50 * x, np.full_like(x, 10.0))
-        if any(_follows(line, other) for other in others):
+        if any(_follows(line, other(x)) for other in DERIVATIVES):
             fail(
                 "La línea de la derivada corresponde a otra función.",
                 "La función es 5x²: dibuja su derivada, que ya tienes en `x.grad`.",
                 "derivative-of-wrong-function",
+            )
+        if np.allclose(line.y[1:-1], 10 * x[1:-1], rtol=TOLERANCE, atol=TOLERANCE):
+            fail(
+                "La línea de la derivada no es exacta en los extremos.",
+                f"No la aproximes con diferencias: ya la tienes en `x.grad`. {LESSON}",
+                "approximate-derivative",
             )
     fail(
         "Ninguna línea de la figura es la derivada, 10x, sobre `x`.",
@@ -182,29 +255,56 @@ def _holders(submission: Submission) -> list[list[tuple[AxesValue, LineValue]]]:
             first, second = together[0] if together else (function[0], derivative[0])
             found.append([first, second])
         alone += bool(function) + bool(derivative)
+    own = [pairs for pairs in found if not any(_has_example(axes) for axes, _ in pairs)]
+    if found and not own:
+        fail(
+            "Las líneas están dibujadas en la figura del ejemplo, junto al seno y el coseno.",
+            f"Empieza una figura nueva, con `plt.subplots()` o `plt.figure()`. {LESSON}",
+            "drawn-on-example",
+        )
     if not found:
         fail(
             "No hay ninguna figura con las dos líneas, la función y su derivada.",
             "Dibuja las dos en la misma figura antes de mostrarla." if alone > 1 else LESSON,
             "separate-figures" if alone > 1 else "line-missing",
         )
-    return found
+    return own
 
 
 def _legend_problem(pairs: list[tuple[AxesValue, LineValue]]) -> tuple[str, str] | None:
     """What is wrong with a figure's labels and legend, and the diagnosis."""
-    holders = {id(axes): axes for axes, _ in pairs}.values()
-    texts = [text.strip() for axes in holders for text in axes.legend if text.strip()]
+    holders = list({id(axes): axes for axes, _ in pairs}.values())
+    texts = {text.strip() for axes in holders for text in axes.legend if text.strip()}
     labels = [line.label.strip() for _, line in pairs]
     if not texts:
         if all(labels):
             return "Las líneas tienen nombre, pero falta la leyenda.", "missing-legend"
         return "Falta la leyenda con el nombre de cada línea.", "missing-legend"
-    if all(labels) and labels[0] == labels[1]:
-        return "Las dos líneas tienen el mismo nombre en la leyenda.", "same-label"
-    if len(set(texts)) < 2 or any(label and label not in texts for label in labels):
+    drawn = {line.label.strip() for axes in holders for line in axes.lines}
+    if texts <= drawn:  # the legend shows labels of lines; it may also be given texts of its own
+        if all(labels) and labels[0] == labels[1]:
+            return "Las dos líneas tienen el mismo nombre en la leyenda.", "same-label"
+        if not all(label in texts for label in labels):
+            return "La leyenda no nombra las dos líneas.", "missing-label"
+        return _label_problem(*labels)
+    if len(texts) < 2:
         return "La leyenda no nombra las dos líneas.", "missing-label"
     return None
+
+
+def _label_problem(function: str, derivative: str) -> tuple[str, str] | None:
+    """Whether each line has the label of the other one."""
+    first, second = function.lower().replace(" ", ""), derivative.lower().replace(" ", "")
+    if _tells(first, DERIVATIVE_WORDS, FUNCTION_WORDS) and _tells(
+        second, FUNCTION_WORDS, DERIVATIVE_WORDS
+    ):
+        return "Cada línea lleva el nombre de la otra.", "swapped-labels"
+    return None
+
+
+def _tells(label: str, words: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    """Whether a label has one of some words, and none of others."""
+    return any(word in label for word in words) and not any(word in label for word in others)
 
 
 @pytest.mark.grade_cell("optimizacion-grafica", weight=1)
@@ -224,19 +324,28 @@ def test_leyenda(submission: Submission) -> None:
 @pytest.mark.grade_cell("optimizacion-grafica", weight=1)
 def test_ejes(submission: Submission) -> None:
     """El eje x tiene nombre y la figura, rejilla."""
-    problems: list[tuple[str, str] | None] = []
+    problems: list[tuple[str, str]] = []
     for pairs in _holders(submission):
-        holders = [axes for axes, _ in pairs]
-        if not all(axes.xlabel.strip() for axes in holders):
+        enough = any if _are_one_drawing(pairs) else all
+        if not enough(axes.xlabel.strip() for axes, _ in pairs):
             problems.append(("Falta el nombre del eje x.", "missing-xlabel"))
-        elif not all(axes.grid for axes in holders):
+        elif not enough(axes.grid for axes, _ in pairs):
             problems.append(("Falta la rejilla.", "missing-grid"))
         else:
             return
-    problem = problems[-1]
-    if problem is not None:
-        fail(
-            problem[0],
-            f"Si cada línea tiene sus propios ejes, complétalos en los dos. {LESSON}",
-            problem[1],
-        )
+    fail(
+        problems[-1][0],
+        f"Si cada línea tiene sus propios ejes, complétalos en los dos. {LESSON}",
+        problems[-1][1],
+    )
+
+
+def _are_one_drawing(pairs: list[tuple[AxesValue, LineValue]]) -> bool:
+    """Whether both lines have one x axis and one legend, as on the axes that ``twinx`` makes.
+
+    One name of the x axis and one grid then serve both; panels of their own need their own.
+    """
+    axes = [one for one, _ in pairs]
+    labels = {line.label for _, line in pairs}
+    same_axis = axes[0].xlim == axes[1].xlim
+    return same_axis and any(labels <= {*one.legend} for one in axes)
