@@ -64,7 +64,7 @@ def _data_is_as_given(submission: Submission) -> bool:
     if isinstance(value, TensorValue):
         return close(value.tensor, DATA)
     if isinstance(value, ArrayValue):
-        return bool(value.array.tolist() == DATA.tolist())
+        return value.shape == SHAPE and bool(value.array.tolist() == DATA.tolist())
     rows = value if isinstance(value, list | tuple) else []
     return [list(row) if isinstance(row, list | tuple) else row for row in rows] == DATA.tolist()
 
