@@ -143,12 +143,16 @@ MISTAKES: Final = {
         "La salida de la capa es el producto de `x` y `w` más `b`.",
     ),
     "not-accumulated": (
-        "solo cuenta una muestra del lote",
+        "solo cuenta una parte de las muestras del lote",
         "Suma las aportaciones de todas las muestras.",
     ),
     "product-of-sums": (
         "las muestras se suman antes de multiplicarlas por su error",
         "Cada muestra se multiplica por su propio error, y después se suma.",
+    ),
+    "parameters-returned": (
+        "son los propios `w` y `b`, no sus gradientes",
+        "El gradiente de un parámetro es la derivada de la pérdida respecto a él.",
     ),
     "zero-gradient": (
         "los gradientes son ceros",
@@ -244,6 +248,7 @@ def _mistaken(x: torch.Tensor, y: torch.Tensor, w: torch.Tensor, b: torch.Tensor
     ):
         yield diagnosis, _by_error(x, error)
     yield from _wrong_sums(x, right)
+    yield "parameters-returned", (w, b)
     yield from _negated_logits(x, y, w, b)
 
 
@@ -303,9 +308,10 @@ def _wrong_sums(x: torch.Tensor, right: torch.Tensor) -> Iterator[tuple[str, Pai
     yield "mean-for-sum", (dw / len(x), db / len(x))
     for rows in (x.sum(0), x.mean(0)):
         yield "product-of-sums", (torch.outer(rows, db), db)
-    for row in (0, -1):
-        for factor in (1, len(x)):  # divided by all elements, or by those of the sample
-            yield "not-accumulated", _by_error(x[row], right[row] * factor)
+    for part in (slice(-1, None), *(slice(count) for count in range(1, len(x)))):
+        yield "not-accumulated", _by_error(x[part], right[part])
+    for row in (0, -1):  # divided by the elements of the sample alone
+        yield "not-accumulated", _by_error(x[row], right[row] * len(x))
 
 
 def _negated_logits(
