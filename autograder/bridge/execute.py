@@ -72,7 +72,7 @@ class JailedExecute(Jail, Execute):  # type: ignore[misc]
         Raises:
             UnsuitedNotebookError: it needs another kernel, and ``fall_back`` is False.
         """
-        set_language(self.language)
+        set_language(self.language_of(resources.get("nbgrader", {}).get("student", "")))
         if problem := _kernel_problem(nb):
             return self._without_fork(nb, resources, problem)
         untouched = copy.deepcopy(nb) if self.fall_back else nb

@@ -18,8 +18,9 @@ from traitlets import Integer
 from autograder.bridge.database import one_gradebook
 from autograder.bridge.files import OtherFiles, find_assignments, has_links
 from autograder.bridge.notebooks import METADATA, UnreadableNotebook, placeholder, read_submission
+from autograder.bridge.preprocessors import RunGraders
 from autograder.bridge.schema import check_schemas_once
-from autograder.messages import set_language
+from autograder.messages import in_language, set_language
 from autograder.messages import translate as _
 
 
@@ -76,7 +77,8 @@ class SubmissionExporter(NotebookExporter):
         self._sanitized: Any = None
         """The notebook that was sanitised and is converted next."""
         # RunGraders sets it too, but by then this has already written for the student
-        set_language(self.config.get("RunGraders", {}).get("language", "es"))
+        self._settings = RunGraders(parent=self)
+        set_language(self._settings.language)
         check_schemas_once()
         if isinstance(self.parent, Autograde):
             find_assignments(self.parent)
@@ -124,8 +126,16 @@ class SubmissionExporter(NotebookExporter):
             shutil.rmtree(self._other_files.copy, ignore_errors=True)
 
     def from_filename(self, filename: str, resources: Any = None, **kw: Any) -> Any:
-        """Convert a file; one that cannot be read becomes a notebook that gives the reason."""
+        """Convert a file; one that cannot be read becomes a notebook that gives the reason.
+
+        All that is told on the way is in the student's language.
+        """
         resources = dict(resources or {})
+        student = resources.get("nbgrader", {}).get("student", "")
+        with in_language(self._settings.language_of(student)):
+            return self._from_filename(filename, resources, **kw)
+
+    def _from_filename(self, filename: str, resources: dict[str, Any], **kw: Any) -> Any:
         path = Path(filename)
         resources.setdefault("metadata", {}).update(name=path.stem, path=str(path.parent))
         if getattr(self.parent, "_sanitizing", True):

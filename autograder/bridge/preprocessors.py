@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from nbformat.notebooknode import NotebookNode, from_dict
 from nbformat.v4 import new_markdown_cell, new_output
@@ -20,19 +20,22 @@ from autograder.bridge.inputs import environment
 from autograder.bridge.notebooks import METADATA
 from autograder.bridge.provenance import MADE_BY, made_by
 from autograder.bridge.record import digest, keep_checks, known_checks
-from autograder.bridge.render import cell_html
+from autograder.bridge.render import Hints, cell_html, error_html, error_text
+from autograder.bridge.sections import headings
 from autograder.bridge.seeds import Secret, read_secret, secret_path
 from autograder.bridge.settings import Jail
+from autograder.explain import Code, Raised, explain
 from autograder.grading.cells import CodeCell, code_cells
 from autograder.grading.client import Graded, GradingProcess
 from autograder.grading.results import CellResult
-from autograder.messages import set_language
+from autograder.messages import in_language
 from autograder.messages import translate as _
 from autograder.runner.limits import MIB, Limits
 from autograder.runner.outcome import CellOutcome, Status
 from autograder.runner.warm import Packages
 
 _ENGINES_OWN: Final = ("timeout", "output", "memory", "died", "not run")
+_FAILED: Final = frozenset(get_args(Status)) - {"ok", "checkpoint"}
 _FILES_BYTES: Final = 48 * MIB
 """Files beside a notebook that its cells can read, all together: they fit one frame."""
 _processes: dict[tuple[Path, Path, Packages], GradingProcess] = {}
@@ -79,8 +82,12 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """Run and grade one notebook."""
         store()  # nobody must wait for the database while cells run
-        set_language(self.language)
+        with in_language(self.language_of(resources["nbgrader"]["student"])):
+            return self._graded(nb, resources)
+
+    def _graded(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         facts = resources["nbgrader"]
+        language = self.language_of(facts["student"])
         course = Path.cwd()  # nbgrader's converters run in the course's root
         cells = code_cells(nb)
         limits = self.limits(facts["assignment"])
@@ -94,21 +101,14 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
             limits,
             seed=seed,
             files=files,
-            run_key=self._run_key(cells, limits, seed, files),
+            run_key=self._run_key(cells, limits, seed, files, language),
             known=known_checks(facts["notebook"]),
-            language=self.language,
+            language=language,
             check_seconds=self.check_seconds,
             allow_unsafe=self.allow_unsafe,
         )
         keep_checks(facts["notebook"], _kept(graded))
-        results = {result.grade_id: result for result in graded.results}
-        nodes = [cell for cell in nb.cells if cell.cell_type == "code"]
-        for node, outcome in zip(nodes, graded.outcomes, strict=True):
-            result = results.get(_grade_id(node) or "")
-            if result is not None and utils.is_grade(node):
-                write_result(node, result)
-            else:
-                write_outcome(node, outcome, limits)
+        self._write(nb, graded, facts["assignment"], limits)
         nb.metadata.setdefault(METADATA, {})[MADE_BY] = made_by(
             versions=graded.versions,
             cells=digest(list(map(asdict, cells))),
@@ -122,6 +122,20 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         nb.metadata[METADATA]["graded"] = True
         _say_notes(nb)
         return nb, resources
+
+    def _write(self, nb: NotebookNode, graded: Graded, assignment: str, limits: Limits) -> None:
+        """Write into each code cell what became of it."""
+        results = {result.grade_id: result for result in graded.results}
+        hints, lesson = self.hints_for(assignment), headings(nb.cells)
+        nodes = [cell for cell in nb.cells if cell.cell_type == "code"]
+        for node, outcome in zip(nodes, graded.outcomes, strict=True):
+            result = results.get(_grade_id(node) or "")
+            if result is not None and utils.is_grade(node):
+                write_result(node, result, hints, lesson)
+            else:
+                write_outcome(node, outcome, limits)
+        if self.explain_errors:
+            explain_errors(nb, graded.outcomes)
 
     def secret_path(self) -> Path:
         """Where the course's secret is."""
@@ -139,10 +153,15 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         return read_secret(self.secret_path())
 
     def _run_key(
-        self, cells: Sequence[CodeCell], limits: Limits, seed: int, files: Mapping[str, bytes]
+        self,
+        cells: Sequence[CodeCell],
+        limits: Limits,
+        seed: int,
+        files: Mapping[str, bytes],
+        language: str,
     ) -> str:
         """A digest of all that the run of a notebook's cells depends on."""
-        facts = (asdict(limits), seed, self.language, self.check_seconds, self.allow_unsafe)
+        facts = (asdict(limits), seed, language, self.check_seconds, self.allow_unsafe)
         return digest(list(map(asdict, cells)), facts, _beside(files), environment())
 
 
@@ -173,15 +192,38 @@ def write_outcome(node: NotebookNode, outcome: CellOutcome, limits: Limits) -> N
         node.outputs.append(told)
 
 
-def write_result(node: NotebookNode, result: CellResult) -> None:
-    """Write a result into its grade cell, where nbgrader reads the score from the output."""
+def explain_errors(nb: NotebookNode, outcomes: Sequence[CellOutcome]) -> None:
+    """Explain, below each error that ended a student's cell, where it is and what it means."""
+    pairs = [(number, node) for number, node in enumerate(nb.cells, 1) if node.cell_type == "code"]
+    cells = [
+        Code(number, node.source, outcome.execution_count, outcome.status in _FAILED)
+        for (number, node), outcome in zip(pairs, outcomes, strict=True)
+    ]
+    for (_number, node), cell, outcome in zip(pairs, cells, outcomes, strict=True):
+        raised = Raised.of(node.outputs) if outcome.status == "error" else None
+        if raised is not None:
+            told = explain(raised, cells, cell)
+            shown = {"text/plain": error_text(told), "text/html": error_html(told)}
+            node.outputs.append(new_output("display_data", shown))
+
+
+def write_result(
+    node: NotebookNode,
+    result: CellResult,
+    hints: Hints = "full",
+    lesson: Mapping[str, str] | None = None,
+) -> None:
+    """Write a result into its grade cell, where nbgrader reads the score from the output.
+
+    The cell's metadata keep all of it, for the teacher, whatever students are told.
+    """
     points = float(node.metadata.nbgrader.points)
     score = result.score(points)
     node.execution_count = None
     node.outputs = [
         new_output(
             "execute_result",
-            {"text/plain": f"{score:g}", "text/html": cell_html(result, points)},
+            {"text/plain": f"{score:g}", "text/html": cell_html(result, points, hints, lesson)},
         )
     ]
     node.metadata[METADATA] = result.to_dict()

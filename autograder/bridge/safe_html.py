@@ -2,16 +2,20 @@
 
 nbconvert renders the pages of nbgrader's formgrader and of the feedback. These filters take the
 place of its own: they keep the look of text, tables and results, and drop scripts, forms, frames,
-and whatever the page's own scripts could take for a part of theirs (ids, classes).
+and whatever the page's own scripts could take for a part of theirs (ids, classes). Headings get ids
+of a form that nbgrader's never have, so that feedback can link to sections of the lesson.
 """
 
 import re
+from html import escape
 from typing import Any, Final
 
 import bleach
 from bleach.css_sanitizer import CSSSanitizer
 from jinja2 import pass_context
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+from autograder.bridge.sections import anchor_of_html, is_anchor
 
 _TAGS: Final = frozenset(
     """
@@ -20,6 +24,7 @@ _TAGS: Final = frozenset(
     strong sub summary sup table tbody td tfoot th thead tr tt u ul var
     """.split()
 )
+_HEADINGS: Final = ("h1", "h2", "h3", "h4", "h5", "h6")
 _CLASSES: Final = re.compile(r"highlight|hl-\w+|dataframe|autograder|[a-z][a-z0-9]?")
 """Classes that only look: those of highlighted code, of pandas and of our results."""
 _ATTRIBUTES: Final = {
@@ -53,6 +58,8 @@ def _keep(tag: str, name: str, value: str) -> bool:
         return bool(_PICTURE.fullmatch(value) or _FILE.fullmatch(value))
     if (tag, name) == ("a", "href"):
         return _LINK.match(value) is not None
+    if name == "id":
+        return tag in _HEADINGS and is_anchor(value)
     return name in _ATTRIBUTES["*"] or name in _ATTRIBUTES.get(tag, ())
 
 
@@ -78,10 +85,17 @@ class _Attachments(dict[str, Any]):
         return {"image/png": ""}
 
 
+class _Renderer(IPythonRenderer):
+    """nbconvert's, with an id at each heading."""
+
+    def heading(self, text: str, level: int, **attrs: Any) -> str:
+        return f'<h{level} id="{escape(anchor_of_html(text))}">{text}</h{level}>\n'
+
+
 @pass_context
 def markdown2html(context: Any, source: str) -> str:
     """Markdown as clean HTML, with the attached pictures of its cell."""
     cell = context.get("cell") or {}
     attachments = _Attachments(cell.get("attachments", {}))
-    renderer = IPythonRenderer(escape=False, attachments=attachments, exclude_anchor_links=True)
+    renderer = _Renderer(escape=False, attachments=attachments, exclude_anchor_links=True)
     return clean_html(MarkdownWithMath(renderer=renderer).render(source))

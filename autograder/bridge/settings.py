@@ -8,6 +8,7 @@ from traitlets import Bool, Dict, Enum, Float, Integer, List, TraitError, Unicod
 from traitlets.config import Configurable
 
 from autograder.bridge.packages import packages_of
+from autograder.bridge.render import HINTS, Hints
 from autograder.messages import LANGUAGES
 from autograder.runner.limits import Limits
 from autograder.runner.warm import Packages
@@ -17,6 +18,22 @@ class Jail(Configurable):
     """Limits of submissions, and what runs them."""
 
     language = Enum(LANGUAGES, "es", help="Language of what students read.").tag(config=True)
+    languages = Dict(help="Language of single students, where it is another: {'ana': 'en'}.").tag(
+        config=True
+    )
+    hints = Enum(
+        HINTS,
+        "full",
+        help="What students read of a check that failed: 'none', only that it failed; 'category', "
+        "also what kind of mistake it looks like; 'pointer', also the section to read again; "
+        "'full', also what is wrong and what to look at.",
+    ).tag(config=True)
+    hints_of = Dict(
+        help="Hints of single assignments, where they are others: {'tensores': 'pointer'}."
+    ).tag(config=True)
+    explain_errors = Bool(
+        True, help="Say below an error in a student's cell where it is and what it means."
+    ).tag(config=True)
     cell_seconds = Float(10.0, min=0.1, help="Seconds that one cell may take.").tag(config=True)
     submission_seconds = Float(60.0, min=1.0, help="Seconds that all cells may take.").tag(
         config=True
@@ -69,6 +86,28 @@ class Jail(Configurable):
                 trait: Any = self.traits()[name]
                 trait.validate(self, value)
         return proposal["value"]
+
+    @validate("languages", "hints_of")
+    def _known_values(self, proposal: Any) -> Any:
+        """Refuse a language or a level of hints that does not exist."""
+        name = proposal["trait"].name
+        known = {"languages": LANGUAGES, "hints_of": HINTS}[name]
+        for key, value in proposal["value"].items():
+            if value not in known:
+                raise TraitError(
+                    f"{type(self).__name__}.{name}[{key!r}]: there is no {value!r}; "
+                    f"choose among {', '.join(known)}"
+                )
+        return proposal["value"]
+
+    def language_of(self, student: str) -> str:
+        """The language in which a student reads."""
+        return str(self.languages.get(student, self.language))
+
+    def hints_for(self, assignment: str) -> Hints:
+        """How much students are told of a check that failed in an assignment."""
+        level: Hints = self.hints_of.get(assignment, self.hints)
+        return level
 
     def limits(self, assignment: str) -> Limits:
         """The limits that are configured for an assignment."""
