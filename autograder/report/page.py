@@ -102,19 +102,19 @@ def _plots(report: Report) -> dict[str, Markup | None]:
     if not report.totals:
         return {}
     items = {
-        str(number): (row.item.difficulty, row.item.discrimination)
+        number: (row.item.difficulty, row.item.discrimination)
         for number, row in enumerate(report.exercises, 1)
         if row.item.difficulty is not None and row.item.discrimination is not None
     }
     places = {
-        f"{number} ({report.exercises[int(number) - 1].exercise.name})": place
+        f"{number} ({report.exercises[number - 1].exercise.name})": place
         for number, place in items.items()
     }
     shares = [plots.Shares(row.exercise.name, row.outcomes) for row in report.exercises]
     return {
         "totals": plots.histogram(report.totals, report.points),
         "outcomes": plots.outcomes(shares) if shares else None,
-        "items": plots.difficulty_and_discrimination(places) if places else None,
+        "places": plots.difficulty_and_discrimination(places) if places else None,
     }
 
 

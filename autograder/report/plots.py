@@ -88,16 +88,17 @@ def difficulty_and_discrimination(points: Mapping[str, tuple[float, float]]) -> 
     """Where each exercise is between easy and difficult, telling and not telling.
 
     Args:
-        points: difficulty and discrimination by exercise.
+        points: difficulty and discrimination, by the number and name of the exercise.
     """
     with _figure(3.4) as figure:
         axes = figure.add_subplot()
         lowest = min([-0.1, *(value - 0.1 for _easy, value in points.values())])
         axes.axhspan(lowest, 0, color="#fadbd8", zorder=0)
         axes.axhline(0.2, color="#909497", linewidth=0.8, linestyle="--")
-        for number, (easy, value) in enumerate(points.values(), 1):
+        for name, (easy, value) in points.items():
             axes.plot(easy, value, "o", color="#1b6ca8")
-            axes.annotate(str(number), (easy, value), xytext=(5, 3), textcoords="offset points")
+            number = name.partition(" ")[0]
+            axes.annotate(number, (easy, value), xytext=(5, 3), textcoords="offset points")
         axes.set_xlim(-0.03, 1.06)
         axes.set_ylim(lowest, 1.05)
         axes.set_xlabel("difficulty (mean share of points)")
