@@ -1,6 +1,7 @@
 """The preprocessors that nbgrader's Autograde converter calls."""
 
 import atexit
+import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -25,8 +26,9 @@ from autograder.bridge.sections import headings
 from autograder.bridge.seeds import Secret, read_secret, secret_path
 from autograder.bridge.settings import Jail
 from autograder.explain import Code, Raised, explain
-from autograder.grading.cells import CodeCell, code_cells
+from autograder.grading.cells import CodeCell, code_cells, read_code_cells
 from autograder.grading.client import Graded, GradingProcess
+from autograder.grading.names import defined_names
 from autograder.grading.results import CellResult
 from autograder.messages import in_language
 from autograder.messages import translate as _
@@ -101,6 +103,7 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
             limits,
             seed=seed,
             files=files,
+            names=self._names(facts["assignment"], facts["notebook"]),
             run_key=self._run_key(cells, limits, seed, files, language),
             known=known_checks(facts["notebook"]),
             language=language,
@@ -139,10 +142,20 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
 
     def secret_path(self) -> Path:
         """Where the course's secret is."""
+        return secret_path(self.secret_file, self._coursedir().course_id)
+
+    def _coursedir(self) -> Any:
         owner: Any = self
         while not hasattr(owner, "coursedir"):  # a command of nbgrader's, above the exporter
             owner = owner.parent
-        return secret_path(self.secret_file, owner.coursedir.course_id)
+        return owner.coursedir
+
+    def _names(self, assignment: str, notebook: str) -> frozenset[str] | None:
+        """The names that the teacher's own notebook defines, if it is there."""
+        directory = self._coursedir()
+        folder = directory.format_path(directory.source_directory, ".", assignment)
+        path = Path(folder, f"{notebook}.ipynb")
+        return _names_in(path, path.stat().st_mtime_ns) if path.is_file() else None
 
     def secret(self) -> Secret:
         """The secret that hidden inputs are made from.
@@ -163,6 +176,14 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         """A digest of all that the run of a notebook's cells depends on."""
         facts = (asdict(limits), seed, language, self.check_seconds, self.allow_unsafe)
         return digest(list(map(asdict, cells)), facts, _beside(files), environment())
+
+
+@functools.lru_cache(maxsize=64)
+def _names_in(path: Path, changed: int) -> frozenset[str] | None:
+    try:
+        return defined_names(read_code_cells(path))
+    except (OSError, ValueError):
+        return None
 
 
 def _beside(files: Mapping[str, bytes]) -> dict[str, str]:

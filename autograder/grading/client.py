@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -80,6 +80,7 @@ class GradingProcess:
         *,
         seed: int,
         files: Mapping[str, bytes] | None = None,
+        names: Collection[str] | None = None,
         run_key: str = "",
         known: Mapping[str, tuple[str, dict[str, Any]]] | None = None,
         language: str = "es",
@@ -94,6 +95,8 @@ class GradingProcess:
             limits: what it may use.
             seed: the submission's seed.
             files: what lies beside the notebook.
+            names: those that the teacher's own notebook defines, if that is known: a grader that
+                asks for another one is at fault.
             run_key: a digest of all that the run of the cells depends on.
             known: results of checks by name, each with what ``Graded.keys`` said of it: a check
                 that depends on the same still is not run again.
@@ -117,6 +120,7 @@ class GradingProcess:
             "cells": json.dumps([[cell.source, cell.grade_id] for cell in cells]),
             "limits": limits.to_wire(),
             "seed": seed,
+            "names": json.dumps(None if names is None else sorted(names)),
             "run_key": run_key,
             "known": json.dumps(known or {}),
             "files": dict(files or {}),

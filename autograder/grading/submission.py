@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+from collections.abc import Collection
 from typing import Any, NoReturn, TypeVar
 
 import torch
@@ -32,6 +33,10 @@ class CheckFailed(AssertionError):
         self.detail = detail
 
 
+class UnknownNameError(LookupError):
+    """A grader asks for a name that the teacher's own notebook does not define."""
+
+
 class NotAttempted(CheckFailed):
     """The student has not done this part yet."""
 
@@ -54,7 +59,14 @@ def fail(message: str, hint: str = "", diagnosis: str = "") -> NoReturn:
 class Submission:
     """One student's notebook as it was when execution reached the check's grade cell."""
 
-    def __init__(self, checkpoint: Checkpoint | None, reason: str, seed: int, check: str) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint | None,
+        reason: str,
+        seed: int,
+        check: str,
+        names: Collection[str] | None = None,
+    ) -> None:
         """Make the view of one check.
 
         Args:
@@ -62,12 +74,14 @@ class Submission:
             reason: why it was not reached, for the student.
             seed: the submission's seed; the same one gives the same hidden inputs.
             check: the check's name, mixed into the seed.
+            names: those that the teacher's own notebook defines; None if that is not known.
         """
         trace.begin()
         digest = hashlib.sha256(f"{seed}/{check}".encode()).digest()
         own_seed = int.from_bytes(digest[:7], "big")
         self._checkpoint = checkpoint
         self._reason = reason
+        self._names = names
         self.random = random.Random(own_seed)
         """Random numbers for hidden inputs, seeded by the submission and the check."""
         self.generator = torch.Generator().manual_seed(own_seed)
@@ -87,7 +101,7 @@ class Submission:
         """Whether the namespace has ``name``."""
         try:
             self.value(name)
-        except NotAttempted:
+        except (NotAttempted, UnknownNameError):
             return False
         return True
 
@@ -96,11 +110,17 @@ class Submission:
 
         Raises:
             NotAttempted: there is no such name.
+            UnknownNameError: nor is there in the teacher's own notebook.
             CheckFailed: the student's process does not answer.
         """
         try:
             return self._reached().read(name)
         except KeyError:
+            if self._names is not None and name not in self._names:
+                raise UnknownNameError(
+                    f"no cell of the source notebook defines {name!r}: "
+                    "correct the name here or there"
+                ) from None
             raise NotAttempted(
                 _("`{name}` does not exist yet.", name=name),
                 _("Write your answer in the cell above, run it, and check for errors in it."),

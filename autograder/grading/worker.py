@@ -85,6 +85,7 @@ class GradingLoop:
         self._warm = warm
         self._notebook: RunningNotebook | None = None
         self._seed = 0
+        self._names: frozenset[str] | None = None
         self._clock = _Clock(0, 0, 0)
         self._by_cell: dict[tuple[str, str], list[pytest.Item]] = {}
 
@@ -94,7 +95,7 @@ class GradingLoop:
         if bound is None or self._notebook is None:
             raise checks.BindingError(f"{item.nodeid}: it has no grade_cell marker")
         checkpoint, reason = self._notebook.at(bound.grade_id)
-        return Submission(checkpoint, reason, self._seed, checks.check_name(item))
+        return Submission(checkpoint, reason, self._seed, checks.check_name(item), self._names)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -133,6 +134,8 @@ class GradingLoop:
         request["known"] = json.loads(request["known"])
         cells = [CodeCell(*cell) for cell in json.loads(request["cells"])]
         self._seed = request["seed"]
+        names = json.loads(request["names"])
+        self._names = None if names is None else frozenset(names)
         try:
             return self._attempt(cells, request, self._asked.get(request["assignment"], {}))
         except _Lacking:

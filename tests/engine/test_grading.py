@@ -63,6 +63,8 @@ def test_whatever(submission: Submission) -> None:
             pass
     if factor == 7:
         raise KeyError("a mistake in the grader")
+    if factor == 8:
+        submission.value("duoble")
     for _ in range(3):
         submission.call("double", torch.ones(1))
 '''
@@ -121,7 +123,12 @@ def test_an_untouched_release_earns_nothing(course: Course) -> None:
 
 @pytest.mark.parametrize(
     ("factor", "told"),
-    [(5, "ended or blocked"), (6, "GraderTimeout"), (7, "a mistake in the grader")],
+    [
+        (5, "ended or blocked"),
+        (6, "GraderTimeout"),
+        (7, "a mistake in the grader"),
+        (8, "UnknownNameError: no cell of the source notebook defines 'duoble'"),
+    ],
 )
 def test_a_grader_that_fails_costs_its_check_only_and_is_shown_to_the_teacher(
     course: Course, factor: int, told: str
