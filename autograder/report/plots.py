@@ -99,8 +99,9 @@ def difficulty_and_discrimination(points: Mapping[str, tuple[float, float]]) -> 
             axes.plot(easy, value, "o", color="#1b6ca8")
             number = name.partition(" ")[0]
             axes.annotate(number, (easy, value), xytext=(5, 3), textcoords="offset points")
-        axes.set_xlim(-0.03, 1.06)
-        axes.set_ylim(lowest, 1.05)
+        easiest = [easy for easy, _value in points.values()]
+        axes.set_xlim(min(easiest) - 0.08, max(easiest) + 0.08)
+        axes.set_ylim(lowest, max(0.3, *(value + 0.1 for _easy, value in points.values())))
         axes.set_xlabel("difficulty (mean share of points)")
         axes.set_ylabel("discrimination")
         told = "; ".join(
