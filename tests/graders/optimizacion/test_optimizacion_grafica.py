@@ -130,6 +130,30 @@ def _over_index(line: LineValue, right: Points) -> bool:
     )
 
 
+def _check_placing(line: LineValue, curve: Curve, span: tuple[float, float], name: str) -> None:
+    """Fail if a line has the heights of a curve, but is not drawn over all of the student's x."""
+    order = f"Pasa a `plot` primero los valores de `x` y después los de la {name}."
+    if _over_index(line, curve(_grid(line, span))):
+        fail(
+            f"La {name} está dibujada sobre el índice de cada punto, no sobre `x`.",
+            order,
+            "missing-x",
+        )
+    if _swapped(line, curve(line.y)):
+        fail(f"La línea de la {name} tiene los ejes cambiados.", order, "swapped-axes")
+    if _is_curve(line) and _follows(line, curve(line.x)) and not _spans(line, span):
+        fail(
+            f"La línea de la {name} no recorre todo `x`.",
+            "Dibuja los 21 puntos de `x`, de un extremo al otro.",
+            "wrong-range",
+        )
+
+
+def _grid(line: LineValue, span: tuple[float, float]) -> Points:
+    """As many points over x as the line has heights."""
+    return np.linspace(*span, line.y.size) if line.y.size else line.y
+
+
 def _swapped(line: LineValue, right: Points) -> bool:
     """Whether a line has the right heights on its x axis, over the points on its y axis."""
     same = line.x.shape == right.shape and _is_curve(line)
@@ -148,33 +172,15 @@ def test_funcion(submission: Submission) -> None:
     if any(_is_function(line, span) for line in lines):
         return
     for line in lines:
-        grid = np.linspace(*span, line.y.size) if line.y.size else line.y
-        if _over_index(line, 5 * grid**2):
-            fail(
-                "La función está dibujada sobre el índice de cada punto, no sobre `x`.",
-                "Pasa a `plot` primero los valores de `x` y después los de la función.",
-                "missing-x",
-            )
+        _check_placing(line, lambda x: 5 * x**2, span, "función")
         for told, function in FUNCTIONS:
             if _is_curve(line) and _follows(line, function(line.x)):
                 fail(told, "La función es 5x².", "wrong-function")
-        if _swapped(line, 5 * line.y**2):
-            fail(
-                "La línea de la función tiene los ejes cambiados.",
-                "Pasa a `plot` primero los valores de `x` y después los de la función.",
-                "swapped-axes",
-            )
-        if _over_index(line, grid):
+        if _over_index(line, _grid(line, span)):
             fail(
                 "Hay una línea con los valores de `x` y sin los de la función.",
                 "Pasa a `plot` los valores de `x` y los de la función, en este orden.",
                 "missing-y",
-            )
-        if line.x.size == line.y.size and _follows(line, 5 * line.x**2):
-            fail(
-                "La línea de la función no recorre todo `x`.",
-                "Dibuja los 21 puntos de `x`, de un extremo al otro.",
-                "wrong-range",
             )
     fail("Ninguna línea de la figura es la función 5x² sobre `x`.", LESSON, "no-function-line")
 
@@ -186,28 +192,10 @@ def test_derivada(submission: Submission) -> None:
     if any(_is_derivative(line, span) for line in lines):
         return
     for line in lines:
-        x = line.x
-        grid = np.linspace(*span, line.y.size) if line.y.size else line.y
-        if _over_index(line, 10 * grid):
-            fail(
-                "La derivada está dibujada sobre el índice de cada punto, no sobre `x`.",
-                "Pasa a `plot` primero los valores de `x` y después los de la derivada.",
-                "missing-x",
-            )
-        if _swapped(line, 10 * line.y):
-            fail(
-                "La línea de la derivada tiene los ejes cambiados.",
-                "Pasa a `plot` primero los valores de `x` y después los de la derivada.",
-                "swapped-axes",
-            )
-        if line.x.size == line.y.size and not _spans(line, span) and _follows(line, 10 * x):
-            fail(
-                "La línea de la derivada no recorre todo `x`.",
-                "Dibuja los 21 puntos de `x`, de un extremo al otro.",
-                "wrong-range",
-            )
+        _check_placing(line, lambda x: 10 * x, span, "derivada")
         if not _spans(line, span):
             continue
+        x = line.x
         if _follows(line, 20 * x) or _follows(line, 30 * x):
             fail(
                 "La línea de la derivada es un múltiplo de 10x: el gradiente se ha acumulado.",
