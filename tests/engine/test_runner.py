@@ -1,6 +1,6 @@
 """The runner: what a student's notebook does, and what the trusted side sees of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -136,6 +136,32 @@ def test_a_function_is_called_with_tensors_and_functions(warm: WarmProcess) -> N
             "slope", [Expression("lambda t: t ** 2"), torch.tensor([3.0])], {}, True
         )
     assert isinstance(call.value, TensorValue) and call.value.tensor.tolist() == [6]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torch.arange(6.0).reshape(2, 3).T,
+        lambda: torch.arange(12.0)[::2],
+        lambda: torch.arange(24.0).reshape(2, 3, 4).permute(2, 0, 1),
+        lambda: torch.arange(24.0, requires_grad=True).detach().reshape(4, 6)[:, 1:3],
+        lambda: torch.ones(3, 1).expand(3, 4),
+    ],
+    ids=["transposed", "every second", "permuted", "columns", "expanded"],
+)
+def test_an_argument_lies_in_memory_as_the_grader_made_it(
+    warm: WarmProcess, make: Callable[[], torch.Tensor]
+) -> None:
+    """Except for one whose elements share memory, which is written out."""
+    given = make()
+    with running(warm, "def f(t):\n    return t.stride(), t * 2, t.requires_grad", GRADE) as run:
+        call = run.checkpoints[1].call("f", [given], {}, True)
+    assert isinstance(call.value, tuple)
+    strides, doubled, requires_grad = call.value
+    assert isinstance(doubled, TensorValue)
+    assert strides == (given.stride() if 0 not in given.stride() else (4, 1))
+    assert torch.equal(doubled.tensor, 2 * given.detach())
+    assert requires_grad == given.requires_grad
 
 
 def test_autograd_works_in_a_call_after_backward_in_a_cell(warm: WarmProcess) -> None:
