@@ -201,8 +201,9 @@ def _inputs(
 def _hard(submission: Submission, inputs: Inputs) -> list[Inputs]:
     """Inputs of the same sizes that some wrong formulas do not survive.
 
-    Large whole numbers with zeros among them, whose results are exact in any order of the sums,
-    and the given ones with all signs of the result changed.
+    Large whole numbers with zeros among them, whose results are exact in any order of the sums;
+    the given ones with all signs of the result changed; and the given ones as views whose elements
+    do not follow each other in memory.
     """
     x, w, b = inputs
     large_x, large_w, large_b = (
@@ -210,7 +211,13 @@ def _hard(submission: Submission, inputs: Inputs) -> list[Inputs]:
         for one in inputs
     )
     large_x[..., 0] = 0
-    return [(large_x, large_w, large_b), (x, -w, -b)]
+    views = (_every_second(x), w.mT.contiguous().mT, _every_second(b))
+    return [(large_x, large_w, large_b), (x, -w, -b), views]
+
+
+def _every_second(tensor: torch.Tensor) -> torch.Tensor:
+    """The same values as every second element of a longer tensor."""
+    return torch.stack([tensor, -tensor], dim=-1)[..., 0]
 
 
 def _affine(

@@ -57,7 +57,10 @@ EXCEPTIONS: Sequence[tuple[str, str, str]] = (
 
 
 def _tensors(submission: Submission) -> list[torch.Tensor]:
-    """Tensors of different ranks, sizes and dtypes; one is empty, one requires grad."""
+    """Tensors of different ranks, sizes and dtypes.
+
+    One is empty, one is a transposed view, one requires grad.
+    """
     random = submission.random
     shapes = [tuple(random.randint(2, 5) for _ in range(rank)) for rank in (1, 2, 3)]
     shapes += [(), (1, random.randint(2, 4), 1, 2), (0, random.randint(2, 4))]
@@ -66,6 +69,7 @@ def _tensors(submission: Submission) -> list[torch.Tensor]:
         (torch.randn(shape, generator=submission.generator) * 5).to(dtype)
         for shape, dtype in zip(shapes, dtypes, strict=True)
     ]
+    tensors[1] = tensors[1].T
     return [*tensors, torch.ones(random.randint(6, 9), requires_grad=True)]
 
 
