@@ -257,7 +257,10 @@ def _tensor_to_wire(tensor: torch.Tensor, depth: int, with_grad: bool = True) ->
         if plain.numel() * plain.element_size() > MAX_BYTES:
             return None
         data = plain.cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
-        grad = _attribute(tensor, "grad") if _attribute(tensor, "is_leaf") else None
+        if data.stride() != (1,):  # one element counts as contiguous whatever its stride
+            data = data.clone(memory_format=torch.contiguous_format)
+        has_grad = _attribute(tensor, "is_leaf") or _attribute(tensor, "retains_grad")
+        grad = _attribute(tensor, "grad") if has_grad else None
         grad_fn = _attribute(tensor, "grad_fn")
         facts = {
             "dtype": _DTYPE_NAMES[plain.dtype],
@@ -366,8 +369,8 @@ def _axes_to_wire(axes: Any) -> dict[str, Any]:
     return {
         "lines": [_line_to_wire(line) for line in list(axes.get_lines())[:MAX_LINES]],
         "title": str(axes.get_title())[:_MAX_LABEL],
-        "xlabel": str(axes.get_xlabel())[:_MAX_LABEL],
-        "ylabel": str(axes.get_ylabel())[:_MAX_LABEL],
+        "xlabel": str(axes.get_xlabel() or axes.figure.get_supxlabel())[:_MAX_LABEL],
+        "ylabel": str(axes.get_ylabel() or axes.figure.get_supylabel())[:_MAX_LABEL],
         "legend": [str(text.get_text())[:_MAX_LABEL] for text in texts[:MAX_LINES]],
         "grid": any(bool(tick.gridline.get_visible()) for tick in ticks),
         "xlim": [float(end) for end in axes.get_xlim()],

@@ -139,6 +139,48 @@ def test_a_function_is_called_with_tensors_and_functions(warm: WarmProcess) -> N
 
 
 @pytest.mark.parametrize(
+    ("cell", "values"),
+    [
+        ("t = torch.stack([torch.ones(1), torch.zeros(1)], -1)[..., 0]", [1.0]),
+        ("t = torch.arange(6.0).reshape(3, 2)[1:2, 1]", [3.0]),
+        ("t = torch.eye(1).diagonal()", [1.0]),
+        ("t = torch.arange(4.0)[::4]", [0.0]),
+        ("t = torch.arange(6.0)[::2]", [0.0, 2.0, 4.0]),
+    ],
+)
+def test_a_tensor_of_any_strides_comes_as_one(
+    warm: WarmProcess, cell: str, values: list[float]
+) -> None:
+    with running(warm, f"import torch\n{cell}", GRADE) as run:
+        value = run.checkpoints[1].read("t")
+    assert isinstance(value, TensorValue) and value.tensor.tolist() == values
+
+
+def test_the_gradient_that_a_tensor_inside_the_graph_retains_comes_with_it(
+    warm: WarmProcess,
+) -> None:
+    cell = (
+        "import torch\na = torch.ones(2, requires_grad=True)\nx = a * 3\nx.retain_grad()\n"
+        "(x ** 2).sum().backward()\ny = a * 2"
+    )
+    with running(warm, cell, GRADE) as run:
+        x, y = (run.checkpoints[1].read(name) for name in "xy")
+    assert isinstance(x, TensorValue) and isinstance(y, TensorValue)
+    assert x.grad is not None and x.grad.tensor.tolist() == [6, 6] and not x.is_leaf
+    assert y.grad is None
+
+
+def test_a_label_of_the_whole_figure_is_one_of_its_axes(warm: WarmProcess) -> None:
+    cell = (
+        "import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nax.plot([0, 1])\n"
+        "fig.supxlabel('x')\nfig.supylabel('height')\nax.set_ylabel('y')"
+    )
+    with running(warm, cell, GRADE) as run:
+        (figure,) = run.checkpoints[1].figures()
+    assert (figure.axes[0].xlabel, figure.axes[0].ylabel) == ("x", "y")
+
+
+@pytest.mark.parametrize(
     "make",
     [
         lambda: torch.arange(6.0).reshape(2, 3).T,
