@@ -25,8 +25,9 @@ from autograder.bridge.notebooks import METADATA
 from autograder.grading.results import CellResult, CheckResult
 from autograder.report import likeness, plots
 from autograder.report.analysis import analyse
-from autograder.report.data import read_class
+from autograder.report.data import ClassData, Exercise, Submission, read_class
 from autograder.report.likeness import compare
+from autograder.report.page import render
 from autograder.report.pseudonyms import pseudonyms, secret_of
 from autograder.report.write import write_report
 from tests.small_course import make_course, nbgrader_cell, notebook_of
@@ -668,3 +669,19 @@ def test_only_so_many_pairs_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     found = compare({name: {"sum": text} for name in ("ana", "eva", "luis")}, GIVEN)
     assert (len(found.pairs), found.found) == (1, 3)
     assert math.isclose(found.pairs[0].likeness, 1)
+
+
+def test_an_assignment_without_exercises_is_no_error() -> None:
+    data = ClassData("one", [], [Submission("ana", "graded")])
+    page = render(analyse(data))
+    assert "The assignment has no grade cells." in said(page)
+    assert "Cronbach’s alpha is not defined here" in said(page)
+
+
+def test_extra_credit_and_exercises_without_points_are_no_error() -> None:
+    exercises = [Exercise(("one", "a"), "a", 4.0), Exercise(("one", "b"), "b", 0.0)]
+    students = [Submission(name, "graded", {"a": 5.0, "b": 1.0}) for name in ("ana", "eva", "luis")]
+    report = analyse(ClassData("one", exercises, students))
+    assert [row.item.difficulty for row in report.exercises] == [1.25, None]
+    assert report.exercises[1].suspicious == ()
+    assert "1.25" in said(render(report))
