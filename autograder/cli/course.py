@@ -1,0 +1,181 @@
+"""Commands on a course as a whole: release, collect, export, report, secret, doctor."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from autograder import doctor
+from autograder.bridge.course import Course, CourseError
+from autograder.bridge.seeds import rotate_secret
+from autograder.cli.base import assignments_argument, console, errors, main, open_course
+from autograder.collect import Received
+from autograder.collect import collect as collect_class
+from autograder.runner import walls
+
+
+@main.command()
+@assignments_argument
+@click.pass_context
+def release(ctx: click.Context, assignments: tuple[str, ...]) -> None:
+    """Generate the students' notebooks from the source notebooks.
+
+    \b
+    Example: autograder release tensores
+    """
+    course, chosen = open_course(ctx, assignments)
+    for name in chosen:
+        course.release(name)
+        console.print(f"released {name}: {course.folder('release', name)}", soft_wrap=True)
+
+
+@main.command()
+@click.argument("assignment")
+@click.argument("path", type=click.Path(path_type=Path, exists=True))
+@click.option("--replace", is_flag=True, help="Replace submissions that are already there.")
+@click.option("--dry-run", is_flag=True, help="Show the same and write nothing.")
+@click.pass_context
+def collect(ctx: click.Context, assignment: str, path: Path, replace: bool, dry_run: bool) -> None:
+    """Put the submissions of a class below submitted/, from an export of Moodle or Canvas.
+
+    PATH is the downloaded archive or the folder it was unpacked to; folders named
+    STUDENT/NOTEBOOK.ipynb are taken as well.
+
+    \b
+    Examples:
+      autograder collect tensores ~/Downloads/tensores.zip --dry-run
+      autograder collect tensores ~/Downloads/tensores.zip
+    """
+    received = collect_class(Course(ctx.obj), assignment, path, replacing=replace, dry_run=dry_run)
+    _print_received(received, dry_run)
+    if any(one.outcome == "refused" for one in received):
+        errors.print("autograder: some of it was refused; see the table", style="red")
+        sys.exit(1)
+
+
+def _print_received(received: list[Received], dry_run: bool) -> None:
+    """A table of students and files; all of it is text that students wrote, so no markup."""
+    table = Table("student", "outcome", "files", "notes", header_style="bold")
+    styles = {"refused": "red", "already there": "dim"}
+    for one in received:
+        table.add_row(
+            Text(one.student or "–"),
+            Text(one.outcome, styles.get(one.outcome, "")),
+            Text("\n".join(one.files)),
+            Text("\n".join(one.notes)),
+        )
+    console.print(table)
+    count = Counter(one.outcome for one in received)
+    console.print(
+        f"{count['collected']} collected, {count['replaced']} replaced, "
+        f"{count['already there']} already there, {count['refused']} refused"
+        + ("; nothing was written: this was a dry run" if dry_run else ""),
+        soft_wrap=True,
+    )
+
+
+@main.command()
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("grades.csv"),
+    show_default=True,
+    help="The file to write.",
+)
+@click.pass_context
+def export(ctx: click.Context, to: Path) -> None:
+    """Write all scores as CSV, with nbgrader's exporter.
+
+    \b
+    Example: autograder export --to grades.csv
+    """
+    course = Course(ctx.obj)
+    if not to.parent.is_dir():
+        raise CourseError(f"cannot write {to}: there is no folder {to.parent}")
+    course.export(to)
+    console.print(f"scores: {to}", soft_wrap=True)
+
+
+@main.command()
+@click.argument("assignment")
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder to write (default: reports/ASSIGNMENT in the course).",
+)
+@click.option("--pseudonyms", is_flag=True, help="Replace ids, and leave out what students wrote.")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --pseudonyms: a CSV file to write that tells who is who.",
+)
+@click.pass_context
+def report(
+    ctx: click.Context, assignment: str, to: Path | None, pseudonyms: bool, key: Path | None
+) -> None:
+    """Write statistics of an assignment: one HTML page, and its tables as CSV.
+
+    \b
+    Examples:
+      autograder report tensores
+      autograder report tensores --pseudonyms --key who-is-who.csv --to for-colleagues
+    """
+    from autograder.report.write import PAGE, write_report  # draws: no other command needs it
+
+    if key is not None and not pseudonyms:
+        raise click.UsageError("--key goes with --pseudonyms")
+    course = Course(ctx.obj)
+    folder = course.root / "reports" / assignment if to is None else to
+    made = write_report(course, assignment, folder, hide_names=pseudonyms, key=key)
+    suspicious = sum(bool(row.suspicious) for row in made.exercises)
+    console.print(
+        f"{made.graded} of {len(made.students)} students graded; {suspicious} suspicious "
+        f"exercises, {made.likeness.found} pairs that look alike\nreport: {folder / PAGE}",
+        soft_wrap=True,
+    )
+
+
+@main.command()
+@click.option("--rotate", is_flag=True, help="Make a new one, with which all is graded anew.")
+@click.pass_context
+def secret(ctx: click.Context, rotate: bool) -> None:
+    """Say where the course's secret is, from which the graders' hidden inputs are made.
+
+    Keep a backup of the file: with another secret the same submission meets other inputs. Rotate
+    it when it may have become known.
+
+    \b
+    Example: autograder secret --rotate
+    """
+    settings = Course(ctx.obj).settings
+    path = settings.secret_path()
+    found = rotate_secret(path) if rotate else settings.secret()
+    console.print(f"{path}\nfingerprint {found.fingerprint}", soft_wrap=True, highlight=False)
+    if rotate:
+        console.print("A new secret: `autograder grade` grades every submission anew.")
+
+
+@main.command("doctor")
+def doctor_command() -> None:
+    """Say which walls stand around a submission on this machine, and mend those that do not.
+
+    \b
+    Example: autograder doctor
+    """
+    standing = doctor.examine()
+    width = max(map(len, walls.WALLS))
+    for wall in standing:
+        sign, style = ("✔", "green") if wall.stands else ("✘", "yellow")
+        console.print(f"{sign} {wall.name:{width}}  {wall.told}", style=style, soft_wrap=True)
+    lacking = walls.missing_for_untrusted([wall.name for wall in standing if wall.stands])
+    if lacking:
+        errors.print(
+            f"autograder: `grade` refuses submissions here; missing: {', '.join(lacking)}",
+            style="red",
+            soft_wrap=True,
+        )
+        sys.exit(1)
+    console.print("Submissions of people whom you do not trust can be graded on this machine.")
