@@ -213,10 +213,8 @@ def to_wire(obj: Any, depth: int = 0) -> Any:
     if obj is None or kind is bool or kind is float:
         return obj
     encoder = _ENCODERS.get(kind)
-    if encoder is None and isinstance(obj, torch.Tensor):
-        encoder = _tensor_to_wire
-    if encoder is None and isinstance(obj, np.generic):
-        encoder = _scalar_to_wire
+    if encoder is None:
+        encoder = next((own for base, own in _OF_SUBCLASSES.items() if isinstance(obj, base)), None)
     if encoder is not None and depth < MAX_DEPTH:
         try:
             wire = encoder(obj, depth)
@@ -348,6 +346,22 @@ _ENCODERS: Final[Mapping[type, Callable[[Any, int], Any]]] = {
     torch.device: lambda obj, depth: ["device", str(obj)],
     Expression: _expression_to_wire,
 }
+
+_OF_SUBCLASSES: Final[Mapping[type, Callable[[Any, int], Any]]] = {
+    torch.Tensor: _tensor_to_wire,
+    np.generic: _scalar_to_wire,
+    np.ndarray: _array_to_wire,
+    dict: lambda obj, depth: _dict_to_wire(dict(dict.items(obj)), depth),
+    list: lambda obj, depth: to_wire(list(list.__iter__(obj)), depth),
+    tuple: lambda obj, depth: to_wire(tuple(tuple.__iter__(obj)), depth),
+    str: lambda obj, depth: to_wire(str.__add__("", obj), depth),
+    int: lambda obj, depth: to_wire(int.__add__(obj, 0), depth),
+    float: lambda obj, depth: float.__add__(obj, 0.0),
+}
+"""An ``OrderedDict``, a named tuple or a ``np.matrix`` is as good as what it derives from.
+
+Methods are called unbound, past any of the subclass's own.
+"""
 
 
 def _is_figure(obj: Any) -> bool:

@@ -139,18 +139,18 @@ def test_every_score_knows_what_made_it(root: Path) -> None:
     path = course.folder("autograded", "one", "ana") / "one.ipynb"
     facts = json.loads(path.read_text())["metadata"][METADATA][MADE_BY]
     assert set(facts) == {
-        *("graded", "cells", "files", "graders", "solutions", "walls", "seed"),
-        *("engine", "packages", "limits", "settings"),
+        *("graded", "cells", "files", "graders", "solutions", "walls"),
+        *("secret", "seed", "engine", "packages", "limits", "settings"),
     }
     assert facts["packages"]["torch"] and facts["limits"]["cell_seconds"] == 10
-    assert facts["seed"]["secret"] == course.settings.secret().fingerprint
+    assert facts["secret"]["fingerprint"] == course.settings.secret().fingerprint
 
 
 def test_a_rotated_secret_is_a_reason(root: Path) -> None:
     hand_in(root, "ana", 4)
     rotate_secret(Course(root).settings.secret_path())
     done = command(root, "grade", "--diff", "--student", "ana")
-    assert "the secret: secret " in done.stdout and "the submission" in done.stdout
+    assert "the secret: fingerprint " in done.stdout and "the submission" in done.stdout
 
 
 def test_the_reasons_name_what_is_short_enough_to_read() -> None:

@@ -9,6 +9,7 @@ import torch
 from autograder.runner.checkpoint import CallFailed
 from autograder.runner.limits import Limits
 from autograder.runner.values import (
+    ArrayValue,
     Expression,
     FigureValue,
     FunctionValue,
@@ -136,6 +137,33 @@ def test_a_function_is_called_with_tensors_and_functions(warm: WarmProcess) -> N
             "slope", [Expression("lambda t: t ** 2"), torch.tensor([3.0])], {}, True
         )
     assert isinstance(call.value, TensorValue) and call.value.tensor.tolist() == [6]
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("from collections import OrderedDict\nv = OrderedDict(a=1)", {"a": 1}),
+        ("from collections import defaultdict\nv = defaultdict(int, {'a': 1})", {"a": 1}),
+        ("from collections import namedtuple\nv = namedtuple('P', 'x y')(1, 2)", (1, 2)),
+        ("from enum import IntEnum\nclass E(IntEnum):\n    A = 3\nv = E.A", 3),
+        ("class L(list): pass\nv = L([1, [2]])", [1, [2]]),
+        ("class T(str): pass\nv = T('x')", "x"),
+        ("class F(float): pass\nv = F(1.5)", 1.5),
+        ("class D(dict):\n    def items(self): return [('b', 2)]\nv = D(a=1)", {"a": 1}),
+    ],
+)
+def test_what_derives_from_a_plain_type_comes_as_that(
+    warm: WarmProcess, cell: str, value: object
+) -> None:
+    with running(warm, cell, GRADE) as run:
+        found = run.checkpoints[1].read("v")
+    assert found == value and type(found) is type(value)
+
+
+def test_a_matrix_is_an_array(warm: WarmProcess) -> None:
+    with running(warm, "import numpy as np\nv = np.matrix([[1, 2]])", GRADE) as run:
+        found = run.checkpoints[1].read("v")
+    assert isinstance(found, ArrayValue) and found.array.tolist() == [[1, 2]]
 
 
 @pytest.mark.parametrize(
