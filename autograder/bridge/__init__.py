@@ -68,6 +68,12 @@ def configure(config: Any) -> None:
     made before this call are kept.
     """
     _replace_execute(config, "autograder.bridge.preprocessors.RunGraders")
+    if "preprocessors" not in config.GenerateFeedback:
+        config.GenerateFeedback.preprocessors = [
+            "nbgrader.preprocessors.GetGrades",
+            "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+            "autograder.bridge.page.ReadableOnPhones",
+        ]
     config.HTMLExporter.sanitize_html = True
     config.HTMLExporter.filters = dict(config.HTMLExporter.get("filters", {})) | FILTERS
     if "code_stub" not in config.ClearSolutions:

@@ -33,6 +33,9 @@ _BOX: Final = (
     f"background-color:{BACKGROUND};color:{TEXT};max-width:50em;line-height:1.5;"
     "font-family:sans-serif;font-size:100%;white-space:normal;text-align:left"
 )
+CODE: Final = ("#212121", "#eeeeee")
+"""Colour and background of code: the page's own red would look like a mistake."""
+_CODE: Final = f"color:{CODE[0]};background-color:{CODE[1]};padding:0 .25em"
 _INDENTED: Final = "margin:.15em 0 0 1.5em"
 
 
@@ -105,8 +108,12 @@ def _line(html: str) -> str:
 
 def _text(text: str, lesson: Mapping[str, str]) -> str:
     """Escaped text, with `names` as code and «sections» of the lesson as links."""
-    coded = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    coded = re.sub(r"`([^`]+)`", lambda match: _code(match[1]), escape(text))
     return link_sections(coded, lesson)
+
+
+def _code(html: str) -> str:
+    return f'<code style="{_CODE}">{html}</code>'
 
 
 def error_html(explanation: Explanation) -> str:
@@ -115,7 +122,7 @@ def error_html(explanation: Explanation) -> str:
     where, *rest = _error_lines(explanation)
     lines = "".join(f'<div style="margin:.2em 0 0">{_text(line, {})}</div>' for line in rest)
     code = explanation.code
-    shown = f'<div style="margin:.2em 0 0"><code>{escape(code)}</code></div>' if code else ""
+    shown = f'<div style="margin:.2em 0 0">{_code(escape(code))}</div>' if code else ""
     style = (
         f"{_BOX};background-color:{ERROR_BACKGROUND};border-left:4px solid {colour};"
         "padding:.5em .8em;margin:.5em 0"

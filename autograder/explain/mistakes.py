@@ -53,7 +53,7 @@ _PHRASES: Final = {
     _FIGURE: "missing-x missing-grid missing-label missing-legend missing-xlabel same-label "
     "separate-figures line-missing no-lines no-derivative-line no-function-line",
     _STEPS: "never-moves slope-not-updated",
-    _RAISES: "exception exception-batch exception-one-sample",
+    _RAISES: "exception exception-batch exception-one-sample undefined-name wrong-arguments",
     N_("a time limit"): "timeout",
     N_("the process ended"): "process-ended",
     N_("numbers typed by hand"): "typed-values",
