@@ -107,6 +107,8 @@ def _inputs(
 
     a, b = normal(), normal()
     a.view(-1)[0] = 0
+    if rank == 2:
+        b = b.mT.contiguous().mT  # its rows do not follow each other in memory
     return a.to(dtype), b.to(dtype)
 
 

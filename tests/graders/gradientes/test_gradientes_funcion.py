@@ -195,6 +195,8 @@ def _inputs(
     )
     if batch is not None:
         x[0, 0] = 0.0
+    if dtype is torch.float64:  # then the rows do not follow each other in memory
+        x, w = (t.mT.contiguous().mT if t.dim() == 2 else t for t in (x, w))
     return _cast((x, _targets(submission, (*leading, outputs)), w, b), dtype)
 
 
