@@ -31,29 +31,34 @@ _PHRASES: Final = {
     "uneven-points not-random repeated-random new-random hard-coded-shape",
     _SHAPE: "wrong-shape transposed reduced concatenated missing-last missing-start last-only "
     "partial-view",
-    _DTYPE: "wrong-dtype integer-random capital-letter as-tensor",
+    _DTYPE: "wrong-dtype dtype-mixed integer-random capital-letter as-tensor",
     _TYPE: "wrong-type still-tensor grad-fn-object grad-fn-address missing-key name-of-type",
     _NUMPY: "numpy-copied numpy-converted values-copied not-detached",
     _DEVICE: "wrong-device left-on-cpu unknown-device cuda-unavailable returns-condition",
-    _GRAPH: "requires-grad-missing requires-grad-late detached-early non-leaf no-backward no-grad "
-    "autograd-used grad-fn-of-leaf",
+    _GRAPH: "requires-grad-missing requires-grad-late detached-early non-leaf no-backward "
+    "no-grad autograd-used grad-fn-of-leaf",
     _ACCUMULATED: "backward-twice accumulated-grads grad-not-zeroed zeroed-grad zero-gradient "
     "not-accumulated added-twice",
-    _DERIVED: "gradient-of-wrong-variable derivative-of-wrong-function function-for-derivative "
-    "wrong-function sign-for-slope sum-of-wrong-variable extra-derivative other-grad-fn "
-    "name-of-operation",
+    _DERIVED: "approximate-derivative approximate-slope values-of-function "
+    "gradient-of-wrong-variable derivative-of-wrong-function function-for-derivative "
+    "wrong-function sign-for-slope sum-of-wrong-variable extra-derivative "
+    "other-grad-fn name-of-operation",
     _FORMULA: "bias-forgotten missing-sigmoid sigmoid-twice sigmoid-too-early target-forgotten "
-    "learning-rate-forgotten extra-term term-forgotten product-forgotten prediction-forgotten "
-    "other-activation wrong-constant wrong-factor wrong-operation scaled-grad unstable-formula",
+    "learning-rate-forgotten extra-term term-forgotten product-forgotten "
+    "prediction-forgotten other-activation wrong-constant wrong-factor "
+    "wrong-operation scaled-grad unstable-formula",
     _MEAN: "sum-for-mean mean-for-sum mean-over-outputs mean-over-samples wrong-reduction",
     _SIGN: "wrong-sign wrong-logits-sign sign-lost target-added",
     _ARGUMENTS: "in-place grad-changed requires-grad-changed operand-returned aliased "
     "aliased-iterates",
-    _RETURNED: "returns-nothing tuple-returned not-called swapped swapped-arguments wrong-order",
-    _FIGURE: "missing-x missing-grid missing-label missing-legend missing-xlabel same-label "
-    "separate-figures line-missing no-lines no-derivative-line no-function-line",
-    _STEPS: "never-moves slope-not-updated",
-    _RAISES: "exception exception-batch exception-one-sample undefined-name wrong-arguments",
+    _RETURNED: "argument-ignored parameters-returned reversed returns-nothing tuple-returned "
+    "not-called swapped swapped-arguments wrong-order",
+    _FIGURE: "missing-x missing-y drawn-on-example swapped-axes missing-grid missing-label "
+    "missing-legend missing-xlabel same-label separate-figures line-missing no-lines "
+    "no-derivative-line no-function-line",
+    _STEPS: "extra-step never-moves slope-not-updated",
+    _RAISES: "exception exception-batch exception-one-sample undefined-name wrong-arguments "
+    "exception-on-some fails-with-grad",
     N_("a time limit"): "timeout",
     N_("the process ended"): "process-ended",
     N_("numbers typed by hand"): "typed-values",
