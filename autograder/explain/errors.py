@@ -1,5 +1,6 @@
 """An error of a cell, explained: where, what, and one plain sentence of what to look at."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +12,8 @@ from autograder.messages import N_
 from autograder.messages import translate as _
 
 _RULES: Final = (*tensor_rules.RULES, *python_rules.RULES)
+_PLACE: Final = re.compile(r" \(<[\w -]{1,80}>, line \d{1,6}\)$")
+"""A place that Python names by a file that no student knows; ours is told beside it."""
 _MOST_SHOWN: Final = 300
 _MOST_CODE: Final = 120
 _GENERAL: Final = N_(
@@ -55,7 +58,7 @@ def explain(raised: Raised, cells: Sequence[Code], failed: Code) -> Explanation:
     place, line, called_from = _place(raised, cells, failed)
     code = plain(place.line(line), _MOST_CODE)
     slug, sentence = _sentence(raised, code, cells, failed)
-    first = raised.text.strip().partition("\n")[0]
+    first = _PLACE.sub("", raised.text.strip().partition("\n")[0])
     error = f"{raised.kind}: {first}" if first else raised.kind
     return Explanation(
         slug, place.number, line, called_from, code, plain(error, _MOST_SHOWN), sentence

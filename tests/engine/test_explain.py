@@ -247,6 +247,11 @@ def test_an_error_in_a_function_of_another_cell_names_that_cell(warm: WarmProces
         )
 
 
+def test_an_error_of_syntax_names_no_file_that_nobody_knows(warm: WarmProcess) -> None:
+    one = run_explained(warm, "a = 1\nb = (2")[0]
+    assert (one.error, one.line) == ("SyntaxError: incomplete input", 2)
+
+
 def test_an_error_in_a_library_names_the_line_that_called_it(warm: WarmProcess) -> None:
     one = run_explained(warm, "import json\njson.loads('x')")[0]
     assert (one.cell, one.line, one.code) == (1, 2, "json.loads('x')")
