@@ -27,38 +27,78 @@ _STEPS: Final = N_("the steps of the descent")
 _RAISES: Final = N_("the function raises an error")
 
 _PHRASES: Final = {
-    _VALUES: "wrong-values out-of-range wrong-range data-changed values-changed other-loss "
-    "uneven-points not-random repeated-random new-random hard-coded-shape",
-    _SHAPE: "wrong-shape transposed reduced concatenated missing-last missing-start last-only "
-    "partial-view",
-    _DTYPE: "wrong-dtype dtype-mixed integer-random capital-letter as-tensor",
-    _TYPE: "wrong-type still-tensor grad-fn-object grad-fn-address missing-key name-of-type",
-    _NUMPY: "numpy-copied numpy-converted values-copied not-detached",
-    _DEVICE: "wrong-device left-on-cpu unknown-device cuda-unavailable returns-condition",
-    _GRAPH: "requires-grad-missing requires-grad-late detached-early non-leaf no-backward "
-    "no-grad autograd-used grad-fn-of-leaf",
-    _ACCUMULATED: "backward-twice accumulated-grads grad-not-zeroed zeroed-grad zero-gradient "
-    "not-accumulated added-twice",
-    _DERIVED: "approximate-derivative approximate-slope values-of-function "
-    "gradient-of-wrong-variable derivative-of-wrong-function function-for-derivative "
-    "wrong-function sign-for-slope sum-of-wrong-variable extra-derivative "
-    "other-grad-fn name-of-operation",
-    _FORMULA: "bias-forgotten missing-sigmoid sigmoid-twice sigmoid-too-early target-forgotten "
-    "learning-rate-forgotten extra-term term-forgotten product-forgotten "
-    "prediction-forgotten other-activation wrong-constant wrong-factor "
-    "wrong-operation scaled-grad unstable-formula",
-    _MEAN: "sum-for-mean mean-for-sum mean-over-outputs mean-over-samples wrong-reduction",
-    _SIGN: "wrong-sign wrong-logits-sign sign-lost target-added",
-    _ARGUMENTS: "in-place grad-changed requires-grad-changed operand-returned aliased "
-    "aliased-iterates",
-    _RETURNED: "argument-ignored parameters-returned reversed returns-nothing tuple-returned "
-    "not-called swapped swapped-arguments wrong-order",
-    _FIGURE: "missing-x missing-y drawn-on-example swapped-axes missing-grid missing-label "
-    "missing-legend missing-xlabel same-label separate-figures line-missing no-lines "
-    "no-derivative-line no-function-line",
-    _STEPS: "extra-step never-moves slope-not-updated",
-    _RAISES: "exception exception-batch exception-one-sample undefined-name wrong-arguments "
-    "exception-on-some fails-with-grad",
+    _VALUES: (
+        "constant-values data-changed example-only filled hard-coded-shape multiplied "
+        "new-random not-random other-loss out-of-range reordered repeated-random scaled "
+        "shifted uneven-points values-changed wrong-range wrong-values"
+    ),
+    _SHAPE: (
+        "cat-for-stack concatenated last-only missing-last missing-start "
+        "number-for-shape numbers-stacked one-number-only one-sample-only partial-view "
+        "reduced transposed wrong-shape"
+    ),
+    _DTYPE: (
+        "as-tensor capital-letter dtype-mixed integer-random precision-lost rounded "
+        "truncated wrong-dtype"
+    ),
+    _TYPE: (
+        "attribute-called class-for-attribute grad-fn-address grad-fn-object "
+        "missing-key name-of-type number-for-tensor still-tensor wrong-attribute "
+        "wrong-type"
+    ),
+    _NUMPY: "not-detached numpy-converted numpy-copied values-copied",
+    _DEVICE: (
+        "cuda-unavailable device-type-assumed left-on-cpu returns-condition "
+        "unknown-device wrong-device"
+    ),
+    _GRAPH: (
+        "autograd-used detached-early grad-fn-of-leaf no-backward no-grad no-gradient "
+        "no-graph non-leaf requires-grad-late requires-grad-missing"
+    ),
+    _ACCUMULATED: (
+        "accumulated-grads added-twice backward-twice grad-not-zeroed not-accumulated "
+        "zero-gradient zeroed-grad"
+    ),
+    _DERIVED: (
+        "approximate-derivative approximate-slope derivative-of-wrong-function "
+        "extra-derivative function-for-derivative gradient-of-wrong-variable "
+        "name-of-operation other-grad-fn points-for-derivative second-derivative "
+        "sign-for-slope sum-of-wrong-variable values-of-function wrong-function"
+    ),
+    _FORMULA: (
+        "absolute-value activation-added bias-forgotten bias-multiplied bias-reduced "
+        "bias-too-early bias-twice element-wise extra-operation extra-term "
+        "learning-rate-forgotten missing-sigmoid other-activation prediction-forgotten "
+        "product-forgotten product-of-sums scaled-grad sigmoid-too-early sigmoid-twice "
+        "target-forgotten term-forgotten unstable-formula wrong-constant wrong-factor "
+        "wrong-operation wrong-operator wrong-weights"
+    ),
+    _MEAN: (
+        "mean-for-sum mean-over-outputs mean-over-samples sum-for-mean sum-missing wrong-reduction"
+    ),
+    _SIGN: "sign-lost target-added wrong-logits-sign wrong-sign",
+    _ARGUMENTS: (
+        "aliased aliased-iterates grad-changed in-place operand-returned requires-grad-changed"
+    ),
+    _RETURNED: (
+        "argument-ignored not-called parameters-returned returns-nothing reversed "
+        "swapped swapped-arguments tuple-returned wrong-order"
+    ),
+    _FIGURE: (
+        "drawn-on-example line-missing missing-grid missing-label missing-legend "
+        "missing-x missing-xlabel missing-y no-derivative-line no-function-line "
+        "no-lines same-label separate-figures swapped-axes swapped-labels"
+    ),
+    _STEPS: (
+        "always-from-start extra-step learning-rate-changed learning-rate-typed "
+        "never-moves other-optimizer position-forgotten slope-forgotten "
+        "slope-not-updated start-twice"
+    ),
+    _RAISES: (
+        "endless-recursion exception exception-batch exception-on-some "
+        "exception-one-sample fails-with-grad undefined-name unknown-attribute "
+        "unknown-method unknown-name wrong-arguments wrong-signature"
+    ),
     N_("a time limit"): "timeout",
     N_("the process ended"): "process-ended",
     N_("numbers typed by hand"): "typed-values",

@@ -24,6 +24,14 @@ DEMO_CLASS: Final = (
 """The part of the sample class that the demo grades: one of each kind. The tests grade all."""
 
 
+_WORTH_A_LOOK: Final = (
+    "feedback/un-poco-de-todo/gradientes/gradientes.html",
+    "reports/gradientes/report.html",
+    "grades.csv",
+    "gradebook.db",
+)
+
+
 def copy_course(folder: Path) -> Path:
     """Copy what makes the course into an empty folder, without submissions or gradebook."""
     for name in COPIED:
@@ -43,7 +51,7 @@ def autograder(course: Path, *arguments: str) -> int:
 
 
 def main(folder: Path) -> int:
-    """Release, grade, give feedback, export; 0 when every step succeeded."""
+    """Release, grade, give feedback, report, export; 0 when every step succeeded."""
     began = time.monotonic()
     if folder.exists():
         shutil.rmtree(folder)
@@ -54,11 +62,11 @@ def main(folder: Path) -> int:
     print(f"\nsample class: {len(written)} submissions in {folder / 'submitted'}")
     status = status or autograder(folder, "grade")
     status = status or autograder(folder, "feedback")
+    status = status or autograder(folder, "report", "gradientes")
     status = status or autograder(folder, "export", "--to", str(folder / "grades.csv"))
     print(f"\n{time.monotonic() - began:.0f} s. Look at:")
-    pages = sorted((folder / "feedback").glob("*/gradientes/gradientes.html"))
-    for path in (folder / "grades.csv", *pages[:1], folder / "gradebook.db"):
-        print(f"  {path}")
+    for name in _WORTH_A_LOOK:
+        print(f"  {folder / name}")
     return status
 
 
