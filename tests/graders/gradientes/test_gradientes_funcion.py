@@ -585,7 +585,7 @@ def test_sin_grad(submission: Submission) -> None:
     _check(submission, GRADIENTS, _inputs(submission, None))
 
 
-@pytest.mark.grade_cell("gradientes-funcion", weight=2)
+@pytest.mark.grade_cell("gradientes-funcion", weight=1)
 def test_intactos(submission: Submission) -> None:
     """`gradients` acierta y deja sus argumentos como estaban, también su `.grad`."""
     inputs = _tracked(_inputs(submission, None))
@@ -662,7 +662,7 @@ def test_a_mano_una_muestra(submission: Submission) -> None:
         _check(submission, MANUAL, _inputs(submission, None, dtype))
 
 
-@pytest.mark.grade_cell("gradientes-a-mano", weight=4)
+@pytest.mark.grade_cell("gradientes-a-mano", weight=3)
 def test_a_mano_lote(submission: Submission) -> None:
     """`manual_gradients` acierta con un lote de muestras, sin autograd."""
     for inputs in _batches(submission):
