@@ -78,7 +78,7 @@ def _of_submission(
         Autograded.read(one.folder("autograded", summary.assignment, summary.student))
         for one in (course, scratch)
     )
-    why = differences(old.made_by, new.made_by)
+    why = list(_why(old.made_by, new.made_by))
     for grade_id in changed:
         yield Change(
             summary.assignment,
@@ -95,8 +95,8 @@ def _of_submission(
 class Autograded:
     """What autograded notebooks say of a submission's scores."""
 
-    made_by: Mapping[str, Any] = field(default_factory=dict)
-    """All that made them: ``bridge.provenance``."""
+    made_by: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """All that made them, by notebook: ``bridge.provenance``."""
     checks: dict[str, Sequence[CheckResult]] = field(default_factory=dict)
     """By grade_id."""
 
@@ -106,13 +106,23 @@ class Autograded:
         found = cls()
         for path in sorted(folder.glob("*.ipynb")):
             notebook = json.loads(path.read_text(encoding="utf-8"))  # our own, and valid
-            found.made_by = notebook["metadata"].get(METADATA, {}).get(MADE_BY, {})
+            found.made_by[path.stem] = notebook["metadata"].get(METADATA, {}).get(MADE_BY, {})
             for cell in notebook["cells"]:
                 facts = cell["metadata"].get(METADATA, {})
                 if "checks" in facts:
                     result = CellResult.from_dict(facts)
                     found.checks[result.grade_id] = result.checks
         return found
+
+
+def _why(
+    before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
+    """What the scores of a submission depend on that has changed, each said once."""
+    if not after:
+        yield "no notebook is handed in"
+    told = [line for name in after for line in differences(before.get(name, {}), after[name])]
+    yield from dict.fromkeys(told)
 
 
 def _checks(before: Sequence[CheckResult], after: Sequence[CheckResult]) -> Iterator[str]:

@@ -15,6 +15,8 @@ from autograder.runner.limits import Limits
 from autograder.runner.outcome import CellOutcome, Status
 
 _ENGINES_OWN: Final = ("timeout", "output", "memory", "died", "not run")
+_MOST_EXPLAINED: Final = 50
+"""Errors of a notebook that are explained: nobody reads more, and each takes time."""
 _FAILED: Final = frozenset(get_args(Status)) - {"ok", "checkpoint"}
 
 
@@ -37,9 +39,11 @@ def explain_errors(nb: NotebookNode, outcomes: Sequence[CellOutcome]) -> None:
         Code(number, node.source, outcome.execution_count, outcome.status in _FAILED)
         for (number, node), outcome in zip(pairs, outcomes, strict=True)
     ]
+    left = _MOST_EXPLAINED
     for (_number, node), cell, outcome in zip(pairs, cells, outcomes, strict=True):
-        raised = Raised.of(node.outputs) if outcome.status == "error" else None
+        raised = Raised.of(node.outputs) if outcome.status == "error" and left else None
         if raised is not None:
+            left -= 1
             told = explain(raised, cells, cell)
             shown = {"text/plain": error_text(told), "text/html": error_html(told)}
             node.outputs.append(new_output("display_data", shown))

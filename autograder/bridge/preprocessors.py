@@ -3,7 +3,7 @@
 import atexit
 import functools
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +25,7 @@ from autograder.bridge.record import digest, keep_checks, known_checks
 from autograder.bridge.sections import headings
 from autograder.bridge.seeds import Secret, read_secret, secret_path
 from autograder.bridge.settings import Jail
-from autograder.grading.cells import CodeCell, code_cells, read_code_cells
+from autograder.grading.cells import code_cells, read_code_cells
 from autograder.grading.client import Graded, GradingProcess
 from autograder.grading.names import defined_names
 from autograder.grading.results import CellResult
@@ -92,14 +92,22 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         seed = secret.seed(facts["assignment"], facts["student"])
         files = read_plain_files(Path(resources["metadata"]["path"]), _FILES_BYTES, _FILES_BYTES)
         packages = self.packages(for_graders=True)
+        names = self._names(facts["assignment"], facts["notebook"])
+        cells_key, files_key = digest(list(map(asdict, cells))), digest(_beside(files))
+        settings = {
+            "check_seconds": self.check_seconds,
+            "allow_unsafe": self.allow_unsafe,
+            "language": language,
+            "names": digest(None if names is None else sorted(names)),
+        }
         graded = grading_process(course, course / self.graders, packages).grade(
             facts["assignment"],
             cells,
             limits,
             seed=seed,
             files=files,
-            names=self._names(facts["assignment"], facts["notebook"]),
-            run_key=self._run_key(cells, limits, seed, files, language),
+            names=names,
+            run_key=digest(cells_key, files_key, asdict(limits), seed, settings, environment()),
             known=known_checks(facts["notebook"]),
             language=language,
             check_seconds=self.check_seconds,
@@ -109,12 +117,12 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         self._write(nb, graded, facts["assignment"], limits)
         nb.metadata.setdefault(METADATA, {})[MADE_BY] = made_by(
             versions=graded.versions,
-            cells=digest(list(map(asdict, cells))),
-            files=digest(_beside(files)),
+            cells=cells_key,
+            files=files_key,
             secret=secret.fingerprint,
             seed=seed,
             limits=limits,
-            settings={"check_seconds": self.check_seconds, "allow_unsafe": self.allow_unsafe},
+            settings=settings,
             packages=tuple(packages),
         )
         nb.metadata[METADATA]["graded"] = True
@@ -137,7 +145,8 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
 
     def secret_path(self) -> Path:
         """Where the course's secret is."""
-        return secret_path(self.secret_file, self._coursedir().course_id)
+        directory = self._coursedir()
+        return secret_path(self.secret_file, directory.course_id, Path(directory.root))
 
     def _coursedir(self) -> Any:
         owner: Any = self
@@ -159,18 +168,6 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
             SecretError: it cannot be read or made.
         """
         return read_secret(self.secret_path())
-
-    def _run_key(
-        self,
-        cells: Sequence[CodeCell],
-        limits: Limits,
-        seed: int,
-        files: Mapping[str, bytes],
-        language: str,
-    ) -> str:
-        """A digest of all that the run of a notebook's cells depends on."""
-        facts = (asdict(limits), seed, language, self.check_seconds, self.allow_unsafe)
-        return digest(list(map(asdict, cells)), facts, _beside(files), environment())
 
 
 @functools.lru_cache(maxsize=64)

@@ -50,14 +50,16 @@ def _number(digest: bytes) -> int:
     return int.from_bytes(digest[:6], "big")
 
 
-def secret_path(configured: str, course_id: str) -> Path:
+def secret_path(configured: str, course_id: str, root: Path) -> Path:
     """Where the secret of a course is: as configured, or in the user's data folder.
+
+    What is configured may begin with ``~``, or be relative to the course's folder ``root``.
 
     The data folder is that of the XDG Base Directory Specification: ``$XDG_DATA_HOME``, by
     default ``~/.local/share``.
     """
     if configured:
-        return Path(configured).expanduser()
+        return root / Path(configured).expanduser()
     home = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     name = quote(course_id, safe="") or "course"
     return Path(home).expanduser() / "autograder" / f"{name}{_SUFFIX}"
@@ -69,10 +71,10 @@ def read_secret(path: Path) -> Secret:
     Raises:
         SecretError: the file cannot be read or made, or holds no secret.
     """
+    if not os.path.lexists(path):
+        _make(path)
     try:
         text = path.read_text(encoding="ascii")
-    except FileNotFoundError:
-        return _make(path)
     except (OSError, ValueError) as error:
         raise SecretError(
             f"the secret of the course cannot be read: {error}. {_ELSEWHERE}"
@@ -104,17 +106,16 @@ def rotate_secret(path: Path) -> Secret:
     return read_secret(path)
 
 
-def _make(path: Path) -> Secret:
-    """Make the secret, unless another process was quicker: then theirs is taken."""
+def _make(path: Path) -> None:
+    """Make the secret, unless another process was quicker: then theirs stays."""
     partial = _write_new(path)
     try:
-        with contextlib.suppress(FileExistsError):  # then theirs is read, which is as good
+        with contextlib.suppress(FileExistsError):
             os.link(partial, path)  # never replaces one that is there
     except OSError as error:
         raise _unwritable(path, error) from error
     finally:
         partial.unlink(missing_ok=True)
-    return read_secret(path)
 
 
 def _write_new(path: Path) -> Path:

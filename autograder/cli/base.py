@@ -7,9 +7,11 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.markup import escape
+from sqlalchemy.exc import DBAPIError
 
 from autograder import INTERRUPTED, __version__, pool
-from autograder.bridge.course import Course, CourseError
+from autograder.bridge.course import Course, CourseError, GradebookError
+from autograder.bridge.gradebook import problem_told
 from autograder.grading.client import GradingError
 from autograder.runner.warm import WarmProcessError
 from autograder.validity.corpus import CorpusError
@@ -38,8 +40,16 @@ class _Group(click.Group):
         except (CourseError, CorpusError, GradingError, WarmProcessError, OSError) as error:
             print_error(error)
             sys.exit(1)
+        except DBAPIError as error:
+            _print_error_of_gradebook(error)
+            sys.exit(1)
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
+
+
+def _print_error_of_gradebook(error: DBAPIError) -> None:
+    told = problem_told(str(error)) or f"the gradebook cannot be used: {error.orig}"
+    print_error(GradebookError(told))
 
 
 def print_error(error: Exception) -> None:

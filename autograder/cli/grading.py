@@ -1,6 +1,7 @@
 """Commands that grade and show what was graded."""
 
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Final
@@ -150,11 +151,21 @@ def grade(
         course.settings.secret()  # one error now, rather than one for each submission
         lacking = doctor.require_walls(allow_unsafe)
         if diff:
+            _warn_of_missing_walls(lacking)
             _show_changes(course, tasks, jobs, stopping)
             return
         followed = _follow("grade", course, tasks, jobs, stopping)
     if followed.done and not followed.at_once:
         _print_summary(followed.done)
+    _warn_of_missing_walls(lacking)
+    _end_early(followed, goes_on=not force)
+    if any(summary.error for summary in followed.done):
+        errors.print("autograder: some submissions were not graded; see the table", style="red")
+        sys.exit(1)
+
+
+def _warn_of_missing_walls(lacking: Sequence[str]) -> None:
+    """Say what was not around submissions, if anything."""
     if lacking:
         errors.print(
             f"autograder: UNSAFE: graded without {', '.join(lacking)}; "
@@ -162,10 +173,6 @@ def grade(
             style="bold red",
             soft_wrap=True,
         )
-    _end_early(followed, goes_on=not force)
-    if any(summary.error for summary in followed.done):
-        errors.print("autograder: some submissions were not graded; see the table", style="red")
-        sys.exit(1)
 
 
 def _show_changes(

@@ -1,6 +1,7 @@
 """Why a name does not exist: what the other cells of the notebook tell of it."""
 
 import difflib
+import functools
 import keyword
 import re
 from collections.abc import Sequence
@@ -12,7 +13,6 @@ from autograder.messages import translate as _
 _NAME: Final = re.compile(r"name '(\w{1,60})' is not defined")
 _MADE: Final = re.compile(r"(?:async\s+)?(?:def|class)\s+(\w+)")
 _TARGETS: Final = re.compile(r"[\w\s,]+")
-_LOOP: Final = re.compile(r"for\s+([\w\s,]+?)\s+in\b")
 _IDENTIFIER: Final = re.compile(r"[^\W\d]\w*")
 _IMPORTS: Final = {
     "torch": "import torch",
@@ -90,12 +90,13 @@ def _by_itself(name: str, cells: Sequence[Code]) -> tuple[str, str]:
     )  # fmt: skip
 
 
-def made_in(source: str) -> set[str]:
+@functools.lru_cache(maxsize=256)
+def made_in(source: str) -> frozenset[str]:
     """The names that code seems to make, also code that Python cannot read."""
     found: set[str] = set()
     for line in source.splitlines()[:_MOST_LINES]:
         found |= _made_by(line[:_MOST_LINE].strip())
-    return {name for name in found if not keyword.iskeyword(name) and len(name) <= 60}
+    return frozenset(name for name in found if not keyword.iskeyword(name) and len(name) <= 60)
 
 
 def _made_by(line: str) -> set[str]:
@@ -104,8 +105,8 @@ def _made_by(line: str) -> set[str]:
     if line.startswith(("import ", "from ")):
         parts = line.rpartition("import ")[2].split(",")
         return {words[-1] for part in parts if (words := _IDENTIFIER.findall(part))}
-    if loop := _LOOP.match(line):
-        return set(_IDENTIFIER.findall(loop[1]))
+    if line.startswith("for "):
+        return set(_IDENTIFIER.findall(line[4:].partition(" in ")[0]))
     found: set[str] = set()
     for target in line.replace("==", "\0").split("=")[:-1]:
         words = _IDENTIFIER.findall(target.partition(":")[0])

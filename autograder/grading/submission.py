@@ -3,7 +3,7 @@
 import hashlib
 import random
 from collections.abc import Collection
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import torch
 
@@ -20,6 +20,13 @@ from autograder.runner.values import (
 from autograder.runner.wire import WireError
 
 _T = TypeVar("_T")
+_TYPES: Final = frozenset(
+    "NoneType bool bytes complex dict dict_items dict_keys dict_values dtype float frozenset "
+    "generator int list map module range set slice str tuple type zip Axes DataFrame Figure "
+    "Fraction Decimal Generator Linear Line2D Module Sequential Size Tensor Parameter device "
+    "grad ndarray memoryview property".split()
+)
+"""Types that students are told by name: one of their own could be named after hidden inputs."""
 
 
 class CheckFailed(AssertionError):
@@ -156,6 +163,7 @@ class Submission:
               expected=expected),
             _("Look at how it is made: `type(...)` tells what you have."),
             "wrong-type",
+            f"type: {getattr(value, 'type_name', type(value).__name__)}",
         )  # fmt: skip
 
     def figures(self) -> list[FigureValue]:
@@ -232,15 +240,15 @@ def _call_failed(name: str, error: CallFailed) -> CheckFailed:
 
 
 def type_name(value: Value) -> str:
-    """The name of a value's type, as a student knows it."""
+    """The name of a value's type, as a student knows it; ``object`` for one of their own."""
     if isinstance(value, TensorValue):
         return "torch.Tensor"
     if isinstance(value, ArrayValue):
         return "numpy.ndarray"
     if isinstance(value, FunctionValue):
         return _("a function")
-    name = getattr(value, "type_name", type(value).__name__)
-    return str(name)[:60]
+    name = str(getattr(value, "type_name", type(value).__name__))
+    return name if name in _TYPES else "object"
 
 
 def device_of(value: Value) -> torch.device | None:

@@ -12,6 +12,8 @@ import torch
 
 _LONGEST: Final = 400
 """Characters of one value."""
+_MOST_NUMBERS: Final = 60
+"""Numbers of a tensor that are told, row after row."""
 CALL: Final = "call: "
 EXPECTED: Final = "expected: "
 CAME: Final = "came: "
@@ -69,8 +71,9 @@ def _call_told() -> Iterator[str]:
 def _text(value: Any) -> str:
     if isinstance(value, torch.Tensor):
         flags = ", requires_grad" if value.requires_grad else ""
-        numbers = " ".join(str(value.detach().tolist()).split())
-        text = f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}{flags} {numbers}"
+        first = value.detach().reshape(-1)[:_MOST_NUMBERS].tolist()  # a result may be huge
+        more = " …" if value.numel() > _MOST_NUMBERS else ""
+        text = f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}{flags} {first}{more}"
     else:
         text = str(getattr(value, "source", value))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

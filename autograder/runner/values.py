@@ -1,8 +1,8 @@
 """Values of a student's notebook, as data.
 
 ``to_wire`` turns live objects into plain data and is the only code that looks at a student's
-objects; it runs in the student's process and looks at exact types, so that a subclass or an
-object with its own ``__eq__`` or ``__torch_function__`` never takes part. ``from_wire`` turns
+objects; it runs in the student's process and takes a subclass for what it derives from, so that
+its own ``__eq__`` or ``__torch_function__`` never takes part. ``from_wire`` turns
 that data into the records below on the trusted side, where nothing of the student's runs, and
 ``to_live`` makes the arguments of a call in the student's process.
 
@@ -349,14 +349,19 @@ _ENCODERS: Final[Mapping[type, Callable[[Any, int], Any]]] = {
 
 _OF_SUBCLASSES: Final[Mapping[type, Callable[[Any, int], Any]]] = {
     torch.Tensor: _tensor_to_wire,
+    np.str_: lambda obj, depth: to_wire(str.__add__("", obj), depth),
+    np.bytes_: lambda obj, depth: to_wire(bytes.__add__(b"", obj), depth),
     np.generic: _scalar_to_wire,
     np.ndarray: _array_to_wire,
     dict: lambda obj, depth: _dict_to_wire(dict(dict.items(obj)), depth),
     list: lambda obj, depth: to_wire(list(list.__iter__(obj)), depth),
     tuple: lambda obj, depth: to_wire(tuple(tuple.__iter__(obj)), depth),
+    set: lambda obj, depth: to_wire(set(set.__iter__(obj)), depth),
+    frozenset: lambda obj, depth: to_wire(set(frozenset.__iter__(obj)), depth),
     str: lambda obj, depth: to_wire(str.__add__("", obj), depth),
+    bytes: lambda obj, depth: to_wire(bytes.__add__(b"", obj), depth),
     int: lambda obj, depth: to_wire(int.__add__(obj, 0), depth),
-    float: lambda obj, depth: float.__add__(obj, 0.0),
+    float: lambda obj, depth: float.__add__(obj, -0.0),
 }
 """An ``OrderedDict``, a named tuple or a ``np.matrix`` is as good as what it derives from.
 

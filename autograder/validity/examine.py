@@ -173,13 +173,20 @@ def trials_of(corpus: Corpus, cells: Sequence[CodeCell]) -> list[Trial]:
     """All solutions of an exercise to be tried: the corpus, and the reference's mutants.
 
     Raises:
-        CorpusError: there is no such exercise, or a mutant listed as equivalent is none.
+        CorpusError: there is no such exercise, its answer is no Python, or a mutant listed as
+            equivalent is none.
     """
     place = _place(corpus.assignment, corpus.grade_id, cells)
     grade_id = corpus.grade_id
     found = [Trial(grade_id, "correct", one) for one in corpus.correct]
     found += [Trial(grade_id, "wrong", one) for one in corpus.wrong]
-    made = mutants(cells[place].source)
+    try:
+        made = mutants(cells[place].source)
+    except SyntaxError as error:
+        raise CorpusError(
+            f"{corpus.assignment}: the answer of {grade_id!r} in the source notebook is no plain "
+            f"Python, so no mutants can be made of it: {error}"
+        ) from error
     unknown = corpus.equivalent.keys() - {mutant.name for mutant in made}
     if unknown:
         raise CorpusError(

@@ -134,6 +134,41 @@ def test_an_absolute_address_of_the_gradebook_is_not_written_to(root: Path) -> N
     assert (root / "gradebook.db").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "c.CourseDirectory.autograded_directory = './autograded'",
+        "c.CourseDirectory.autograded_directory = 'kept/autograded'",
+        "c.CourseDirectory.autograded_directory = {root!r} + '/autograded'",
+        "c.CourseDirectory.directory_structure = "
+        "'{{assignment_id}}/{{nbgrader_step}}/{{student_id}}'",
+    ],
+)
+def test_a_copy_whose_folders_lead_to_the_course_is_not_graded_in(root: Path, setting: str) -> None:
+    """It is refused, or the folders are the copy's own; nothing of the course is touched."""
+    config = root / "nbgrader_config.py"
+    text = config.read_text()
+    (root / "kept/autograded").mkdir(parents=True, exist_ok=True)
+    (root / "one").mkdir(exist_ok=True)
+    before = contents(root)
+    config.write_text(f"{text}\n{setting.format(root=str(root))}\n")
+    done = command(root, "grade", "--diff", "--force", "--student", "ana")
+    config.write_text(text)
+    assert contents(root) == before
+    assert done.returncode == 0 or "autograder: " in done.stderr, done.stderr
+
+
+def test_a_json_configuration_does_not_lead_to_the_course(root: Path) -> None:
+    path = root / "nbgrader_config.json"
+    facts = {"db_url": f"sqlite:///{root / 'gradebook.db'}", "root": str(root)}
+    path.write_text(json.dumps({"CourseDirectory": facts}))
+    before = contents(root)
+    done = command(root, "grade", "--diff", "--force", "--student", "ana")
+    after = contents(root)
+    path.unlink()
+    assert after == before and done.returncode == 0, done.stderr
+
+
 def test_every_score_knows_what_made_it(root: Path) -> None:
     course = Course(root)
     path = course.folder("autograded", "one", "ana") / "one.ipynb"

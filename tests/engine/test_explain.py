@@ -205,6 +205,10 @@ def explained_cells(sources: list[str], outcomes: list[CellOutcome]) -> list[Any
     return found
 
 
+def test_the_names_of_a_loop_are_found_in_code_that_is_not_whole() -> None:
+    assert {"a", "b"} <= made_in(f"for {' ' * 190}\nfor a, b in c: pass\nfor")
+
+
 @pytest.mark.parametrize(("slug", "code", "told"), ERRORS, ids=[code for _s, code, _t in ERRORS])
 def test_a_beginner_s_error_is_explained_in_spanish(
     explained: Mapping[str, Explanation], slug: str, code: str, told: str

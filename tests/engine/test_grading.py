@@ -147,6 +147,22 @@ def test_a_grader_that_fails_costs_its_check_only_and_is_shown_to_the_teacher(
     assert told not in html
 
 
+def test_a_type_of_the_student_s_own_is_not_told_by_its_name(course: Course) -> None:
+    """A function could name it after its hidden inputs."""
+    double = "def double(x):\n    return type('SEEN' + str(x.tolist()), (), {})()"
+    graded(course, "names", "t = torch.ones(3)", double)
+    page = course.feedback("one", "names")
+    assert page is not None
+    outputs = [
+        cell["outputs"]
+        for cell in nbformat.read(
+            course.folder("autograded", "one", "names") / "one.ipynb", 4
+        ).cells
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == "one-double"
+    ]
+    assert "of type object" in str(outputs) and "SEEN" not in str(outputs)
+
+
 def test_a_slow_submission_is_no_fault_of_the_grader(course: Course) -> None:
     """Waiting for it does not count for the time that a check may take."""
     double = "import time\ndef double(x):\n    time.sleep(0.8)\n    return 2 * x"

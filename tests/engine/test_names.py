@@ -18,13 +18,21 @@ from autograder.grading.names import defined_names
         ("if (n := 3) > 2: pass", {"n"}),
         ("%matplotlib inline\n!ls\nz = 1", {"z"}),
         ("print(unknown)", set()),
+        ("try:\n    pass\nexcept ValueError as error:\n    pass", {"error"}),
+        ("match p:\n    case {'a': a, **rest}: pass\n    case [b, *c]: pass", {*"abc", "rest"}),
     ],
 )
 def test_what_binds_a_name(source: str, names: set[str]) -> None:
     assert defined_names([CodeCell(source)]) == frozenset(names)
 
 
-@pytest.mark.parametrize("source", ["from helpers import *", "x = ", "files = !ls"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("from helpers import *", "x = ", "files = !ls", "%time x = 5"),
+        *("exec('h = 1')", "globals()['g'] = 2"),
+    ],
+)
 def test_where_it_cannot_be_known_nothing_is_claimed(source: str) -> None:
     assert defined_names([CodeCell("a = 1"), CodeCell(source)]) is None
 

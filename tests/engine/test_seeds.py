@@ -83,6 +83,13 @@ def test_a_folder_in_its_place_is_told(path: Path) -> None:
         read_secret(path)
 
 
+def test_a_link_that_leads_nowhere_is_told(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.symlink_to("nowhere")
+    with pytest.raises(SecretError, match="cannot be read"):
+        read_secret(path)
+
+
 def test_where_it_cannot_be_written_the_setting_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SecretError, match=r"c\.RunGraders\.secret_file"):
@@ -91,9 +98,11 @@ def test_where_it_cannot_be_written_the_setting_is_named(tmp_path: Path) -> None
 
 def test_the_default_is_in_the_users_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
-    assert secret_path("", "modulo 3/b") == Path("/data/autograder/modulo%203%2Fb.secret")
-    assert secret_path("", "") == Path("/data/autograder/course.secret")
+    root = Path("/course")
+    assert secret_path("", "modulo 3/b", root) == Path("/data/autograder/modulo%203%2Fb.secret")
+    assert secret_path("", "", root) == Path("/data/autograder/course.secret")
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setenv("HOME", "/home/ana")
-    assert secret_path("", "m3") == Path("/home/ana/.local/share/autograder/m3.secret")
-    assert secret_path("~/m3.secret", "m3") == Path("/home/ana/m3.secret")
+    assert secret_path("", "m3", root) == Path("/home/ana/.local/share/autograder/m3.secret")
+    assert secret_path("~/m3.secret", "m3", root) == Path("/home/ana/m3.secret")
+    assert secret_path("../m3.secret", "m3", root) == Path("/course/../m3.secret")

@@ -1,5 +1,7 @@
 """A teacher sees what a failed check called and compared; students never do."""
 
+import tracemalloc
+
 import pytest
 import torch
 
@@ -42,6 +44,16 @@ def test_shapes_that_differ_are_told() -> None:
 def test_large_values_are_cut() -> None:
     trace.called("f", (torch.ones(100_000),), {})
     assert len(trace.told()) < 500
+
+
+def test_a_huge_result_costs_next_to_nothing() -> None:
+    """Students may return what they like; only its beginning is written out."""
+    huge = torch.ones(30_000_000, dtype=torch.uint8)
+    tracemalloc.start()
+    assert not close(huge, torch.ones(3))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20 and "uint8[30000000]" in trace.told()
 
 
 def test_nothing_of_an_earlier_check_is_told() -> None:

@@ -252,6 +252,13 @@ def test_an_equivalent_mutant_that_is_none_is_told(root: Path) -> None:
     assert status == 1 and "lists what is no mutant of the solution" in said
 
 
+def test_an_answer_that_is_no_plain_python_is_told(tmp_path: Path) -> None:
+    cells = [nbgrader_cell("%time total = 3", "work"), nbgrader_cell("# t", "check", 4)]
+    make_course(tmp_path, CONFIG, GRADERS, notebook_of(cells))
+    status, said = mutation(tmp_path, CORPUS)
+    assert status == 1 and "the answer of 'check' in the source notebook is no plain Python" in said
+
+
 def test_an_exercise_that_the_corpus_does_not_have_is_told(root: Path) -> None:
     status, said = mutation(root, CORPUS, "--exercise", "other")
     assert status == 1 and "no corpus for 'other' in one: there are check" in said
