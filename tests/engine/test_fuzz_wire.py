@@ -422,6 +422,7 @@ _json = st.recursive(
                     "shape": st.lists(st.integers(-1, 2**41), max_size=3) | inner,
                     "data": st.binary(max_size=64) | inner,
                     "memory": st.integers() | inner,
+                    "strides": st.none() | st.lists(st.integers()) | inner,
                 },
             ),
         ).map(list)

@@ -402,6 +402,7 @@ TENSOR: dict[str, Any] = {
     "grad": None,
     "grad_fn": None,
     "memory": 64,
+    "strides": None,
 }
 ARRAY: dict[str, Any] = {"dtype": "<f4", "shape": [1], "data": b"1234", "memory": 64}
 AXES: dict[str, Any] = {
@@ -462,6 +463,13 @@ def test_malformed_values_are_refused(wire_form: Any) -> None:
         {"memory": -1},
         {"memory": 2**64},
         {"memory": "64"},
+        {"strides": 1},
+        {"strides": []},
+        {"strides": [1, 1]},
+        {"strides": [-1]},
+        {"strides": [2**40]},
+        {"strides": ["1"]},
+        {"strides": [True]},
         {"requires_grad": 1},
         {"is_leaf": None},
         {"device": 0},
