@@ -39,7 +39,6 @@ _WATCHED: Final[Sequence[tuple[str, str, str, Part]]] = (
     ("autograder.bridge.course", "Course", "_stamp", "fingerprint and record"),
     ("autograder.bridge.course", "Course", "_inputs", "fingerprint and record"),
     ("autograder.bridge.record", "Record", "write", "fingerprint and record"),
-    ("autograder.bridge.preprocessors", "RunGraders", "_run_key", "fingerprint and record"),
     ("autograder.bridge.settings", "Jail", "packages", "packages of the course"),
     ("autograder.bridge.course", "Course", "_scores_of", "summary read back"),
     ("autograder.bridge.course", "Course", "_summary", "summary read back"),
