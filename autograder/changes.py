@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from autograder.bridge.course import Course, Summary
 from autograder.bridge.notebooks import METADATA
+from autograder.bridge.outputs import read_result
 from autograder.bridge.provenance import MADE_BY, differences
-from autograder.grading.results import CellResult, CheckResult
+from autograder.grading.results import CheckResult
 
 _MARGIN: Final = 1e-6
 """Points that differ less are the same."""
@@ -108,9 +109,7 @@ class Autograded:
             notebook = json.loads(path.read_text(encoding="utf-8"))  # our own, and valid
             found.made_by[path.stem] = notebook["metadata"].get(METADATA, {}).get(MADE_BY, {})
             for cell in notebook["cells"]:
-                facts = cell["metadata"].get(METADATA, {})
-                if "checks" in facts:
-                    result = CellResult.from_dict(facts)
+                if (result := read_result(cell)) is not None:
                     found.checks[result.grade_id] = result.checks
         return found
 

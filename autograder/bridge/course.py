@@ -35,6 +35,7 @@ from autograder.bridge.database import one_gradebook, undo
 from autograder.bridge.files import open_plain_file
 from autograder.bridge.gradebook import not_released, problem_of, problem_told
 from autograder.bridge.notebooks import METADATA
+from autograder.bridge.outputs import read_result
 from autograder.bridge.preprocessors import RunGraders
 from autograder.bridge.record import Record, digest
 from autograder.messages import set_language
@@ -321,8 +322,8 @@ class Course:
             if not facts.get("problem"):  # then everything was put back, which says nothing
                 result.notes += facts.get("notes", [])
             for cell in notebook["cells"]:
-                checks = cell["metadata"].get(METADATA, {}).get("checks", [])
-                result.faults += [c["detail"] for c in checks if c["status"] == "fault"]
+                if (graded := read_result(cell)) is not None:
+                    result.faults += [c.detail for c in graded.checks if c.status == "fault"]
         if not result.max_score:
             result.problem = result.problem or _("No notebook was handed in.")
         return result

@@ -71,6 +71,12 @@ def write_result(
     node.metadata[METADATA] = result.to_dict()
 
 
+def read_result(node: Mapping[str, Any]) -> CellResult | None:
+    """The result that ``write_result`` has written into a grade cell; None where there is none."""
+    facts = node["metadata"].get(METADATA, {})
+    return CellResult.from_dict(facts) if "checks" in facts else None
+
+
 def _limit_output(outcome: CellOutcome, limits: Limits) -> Any:
     """The output that tells a student which limit a cell hit, or why it did not run."""
     texts: dict[Status, tuple[str, str]] = {

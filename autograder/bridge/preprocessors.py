@@ -19,7 +19,12 @@ from autograder.bridge.database import store
 from autograder.bridge.files import read_plain_files
 from autograder.bridge.inputs import environment
 from autograder.bridge.notebooks import METADATA
-from autograder.bridge.outputs import explain_errors, write_outcome, write_result
+from autograder.bridge.outputs import (
+    explain_errors,
+    read_result,
+    write_outcome,
+    write_result,
+)
 from autograder.bridge.provenance import MADE_BY, made_by
 from autograder.bridge.record import digest, keep_checks, known_checks
 from autograder.bridge.sections import headings
@@ -28,7 +33,6 @@ from autograder.bridge.settings import Jail
 from autograder.grading.cells import code_cells, read_code_cells
 from autograder.grading.client import Graded, GradingProcess
 from autograder.grading.names import defined_names
-from autograder.grading.results import CellResult
 from autograder.messages import in_language
 from autograder.runner.limits import MIB, Limits
 from autograder.runner.warm import Packages
@@ -79,12 +83,13 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """Run and grade one notebook."""
         store()  # nobody must wait for the database while cells run
-        with in_language(self.language_of(resources["nbgrader"]["student"])):
-            return self._graded(nb, resources)
+        language = self.language_of(resources["nbgrader"]["student"])
+        with in_language(language):
+            self._grade(nb, resources, language)
+        return nb, resources
 
-    def _graded(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+    def _grade(self, nb: NotebookNode, resources: Any, language: str) -> None:
         facts = resources["nbgrader"]
-        language = self.language_of(facts["student"])
         course = Path.cwd()  # nbgrader's converters run in the course's root
         cells = code_cells(nb)
         limits = self.limits(facts["assignment"])
@@ -127,7 +132,6 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         )
         nb.metadata[METADATA]["graded"] = True
         _say_notes(nb)
-        return nb, resources
 
     def _write(self, nb: NotebookNode, graded: Graded, assignment: str, limits: Limits) -> None:
         """Write into each code cell what became of it."""
@@ -206,12 +210,8 @@ class MarkFaults(NbGraderPreprocessor):  # type: ignore[misc]
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """Mark the faulty grade cells of one notebook."""
-        faulty = [
-            cell.metadata[METADATA]["grade_id"]
-            for cell in nb.cells
-            if "checks" in cell.metadata.get(METADATA, {})
-            and CellResult.from_dict(cell.metadata[METADATA]).needs_review
-        ]
+        results = filter(None, map(read_result, nb.cells))
+        faulty = [result.grade_id for result in results if result.needs_review]
         if not faulty:
             return nb, resources
         facts = resources["nbgrader"]

@@ -6,17 +6,17 @@ student with a secret of the course, which lies in a file outside the course's f
 often a repository.
 """
 
-import contextlib
 import hashlib
 import hmac
 import os
-import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-_BYTES: Final = 32
+from autograder.bridge.keyfile import DamagedKeyError, make_key, read_key, replace_key
+
 _SUFFIX: Final = ".secret"
 _ELSEWHERE: Final = "Give another file with c.RunGraders.secret_file in nbgrader_config.py"
 
@@ -71,24 +71,18 @@ def read_secret(path: Path) -> Secret:
     Raises:
         SecretError: the file cannot be read or made, or holds no secret.
     """
-    if not os.path.lexists(path):
-        _make(path)
+    _write(make_key, path)
     try:
-        text = path.read_text(encoding="ascii")
+        return Secret(read_key(path))
+    except DamagedKeyError as error:
+        raise SecretError(
+            f"{path} holds no secret: put a backup of it there, or make a new one with "
+            "`autograder secret --rotate`"
+        ) from error
     except (OSError, ValueError) as error:
         raise SecretError(
             f"the secret of the course cannot be read: {error}. {_ELSEWHERE}"
         ) from error
-    try:
-        key = bytes.fromhex(text.strip())
-    except ValueError:
-        key = b""
-    if len(key) != _BYTES:
-        raise SecretError(
-            f"{path} holds no secret: put a backup of it there, or make a new one with "
-            "`autograder secret --rotate`"
-        )
-    return Secret(key)
 
 
 def rotate_secret(path: Path) -> Secret:
@@ -97,41 +91,17 @@ def rotate_secret(path: Path) -> Secret:
     Raises:
         SecretError: it cannot be written.
     """
-    partial = _write_new(path)
-    try:
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise _unwritable(path, error) from error
+    _write(replace_key, path)
     return read_secret(path)
 
 
-def _make(path: Path) -> None:
-    """Make the secret, unless another process was quicker: then theirs stays."""
-    partial = _write_new(path)
+def _write(key: Callable[[Path], None], path: Path) -> None:
     try:
-        with contextlib.suppress(FileExistsError):
-            os.link(partial, path)  # never replaces one that is there
+        if not os.path.lexists(path):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        key(path)
     except OSError as error:
         raise _unwritable(path, error) from error
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _write_new(path: Path) -> Path:
-    """Write a new secret, whole and for its owner only, beside its place."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        partial.unlink(missing_ok=True)  # of a process that was killed
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="ascii") as file:
-            file.write(f"{secrets.token_hex(_BYTES)}\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    return partial
 
 
 def _unwritable(path: Path, error: OSError) -> SecretError:

@@ -11,6 +11,7 @@ import numpy as np
 
 from autograder.bridge.course import Course
 from autograder.bridge.notebooks import METADATA
+from autograder.bridge.outputs import read_result
 from autograder.bridge.scores import AssignmentScores, CellKey, StoredGrade, read_scores
 from autograder.grading.results import CellResult
 from autograder.report.statistics import Scores
@@ -228,8 +229,7 @@ def _add_cells(
         if not _is_code(cell):
             continue
         key = (notebook, _grade_id(cell))
-        if key in layout.names and "checks" in cell["metadata"].get(METADATA, {}):
-            result = CellResult.from_dict(cell["metadata"][METADATA])
+        if key in layout.names and (result := read_result(cell)) is not None:
             found.checks[layout.names[key]] = result
             continue
         exercise = layout.solutions.get(key) or layout.names.get(key) or OTHER_CELLS

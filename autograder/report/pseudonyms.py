@@ -7,19 +7,17 @@ tells who is who.
 
 import hashlib
 import hmac
-import os
-import secrets
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from autograder.bridge.course import CourseError
+from autograder.bridge.keyfile import DamagedKeyError, make_key, read_key
 from autograder.bridge.record import FOLDER
 from autograder.report.data import ClassData
 
 _FILE: Final = ".pseudonyms"
-_BYTES: Final = 32
 _LETTERS: Final = 8
 
 
@@ -32,23 +30,12 @@ def secret_of(course: Path) -> bytes:
     path = course / FOLDER / _FILE
     try:
         path.parent.mkdir(exist_ok=True)
-        partial = path.with_name(f"{_FILE}.{os.getpid()}.partial")
-        if not path.exists():
-            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with open(descriptor, "w", encoding="ascii") as file:
-                file.write(secrets.token_hex(_BYTES))
-            try:
-                os.link(partial, path)  # not the place of one that another report made meanwhile
-            except FileExistsError:
-                pass
-            finally:
-                partial.unlink()
-        secret = bytes.fromhex(path.read_text(encoding="ascii").strip())
+        make_key(path)
+        return read_key(path)
+    except DamagedKeyError as error:
+        raise CourseError(f"{path} is damaged: remove it, and new pseudonyms are made") from error
     except (OSError, ValueError) as error:
         raise CourseError(f"cannot use the secret of the pseudonyms, {path}: {error}") from error
-    if len(secret) != _BYTES:
-        raise CourseError(f"{path} is damaged: remove it, and new pseudonyms are made")
-    return secret
 
 
 def pseudonyms(students: Collection[str], secret: bytes) -> dict[str, str]:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from autograder.bridge.course import Course
-from autograder.bridge.notebooks import METADATA
-from autograder.grading.results import CellResult
+from autograder.bridge.outputs import read_result
 from tests.course.conftest import run
 from tests.course.leaks import leaks
 from tests.sample_class import CASES, TABLE, table
@@ -108,8 +107,8 @@ def test_no_number_of_a_hidden_input_or_a_reference_is_shown(graded_course: Path
     looked_at = 0
     for path in (graded_course / "autograded").glob("*/*/*.ipynb"):
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            facts = cell["metadata"].get(METADATA, {})
-            for check in CellResult.from_dict(facts).checks if "checks" in facts else ():
+            result = read_result(cell)
+            for check in result.checks if result else ():
                 looked_at += "expected: " in check.detail
                 assert not list(leaks(check, json.dumps(cell["outputs"]))), (path, check.node_id)
     assert looked_at > 50
