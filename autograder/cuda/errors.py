@@ -1,0 +1,87 @@
+"""Errors of emulated CUDA, in the types and words of the real one where it has them.
+
+Texts follow torch's own sources; where they changed between versions, the one of the installed
+version is used.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NoReturn
+
+import torch
+
+_HINTS: Final = (
+    "CUDA kernel errors might be asynchronously reported at some other API call, so the "
+    "stacktrace below might be incorrect.\nFor debugging consider passing CUDA_LAUNCH_BLOCKING=1\n"
+    "Compile with `TORCH_USE_CUDA_DSA` to enable device-side assertions.\n"
+)
+
+VERSION: Final = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
+"""The installed torch: ``(2, 13)``."""
+
+
+class NotEmulatedError(NotImplementedError):
+    """Something that real CUDA has and the emulation does not; the message names it."""
+
+    def __init__(self, operation: str, instead: str = "") -> None:
+        text = f"{operation} is not emulated: this is a limit of the emulated CUDA device"
+        super().__init__(f"{text}; {instead}" if instead else text)
+        self.operation = operation
+
+
+def not_emulated(operation: str, instead: str = "") -> NoReturn:
+    """Say that the emulation cannot do this.
+
+    Raises:
+        NotEmulatedError: always.
+    """
+    raise NotEmulatedError(operation, instead)
+
+
+def accelerator_error(reason: str, advice: str = "") -> RuntimeError:
+    """What the CUDA runtime's refusals become: ``torch.AcceleratorError`` since torch 2.8."""
+    kind = getattr(torch, "AcceleratorError", RuntimeError)
+    told_advice = f"{advice}\n" if advice and VERSION >= (2, 9) else ""
+    error: RuntimeError = kind(f"CUDA error: {reason}\n{told_advice}{_HINTS}")
+    return error
+
+
+def invalid_ordinal() -> RuntimeError:
+    """A device is asked for that is not there."""
+    return accelerator_error(
+        "invalid device ordinal", "GPU device may be out of range, do you have enough GPUs?"
+    )
+
+
+def different_devices(first: torch.device, second: torch.device) -> RuntimeError:
+    """Operands of an elementwise operation are on two devices (ATen/TensorIterator.cpp)."""
+    return RuntimeError(
+        "Expected all tensors to be on the same device, "
+        f"but found at least two devices, {first} and {second}!"
+    )
+
+
+def different_argument(
+    argument: str, own: torch.device, common: torch.device, method: str
+) -> RuntimeError:
+    """An argument of a kernel is on another device than those before it.
+
+    The check that torchgen puts before a kernel (c10/core/impl ``common_device_check_failure``).
+    """
+    if VERSION >= (2, 9):
+        return RuntimeError(
+            f"Expected all tensors to be on the same device, but got {argument} is on {own}, "
+            f"different from other tensors on {common} (when checking argument in method {method})"
+        )
+    return RuntimeError(
+        "Expected all tensors to be on the same device, but found at least two devices, "
+        f"{common} and {own}! (when checking argument for argument {argument} in method {method})"
+    )
+
+
+def to_numpy(device: torch.device) -> TypeError:
+    """NumPy reads no CUDA memory (torch/csrc/utils/tensor_numpy.cpp)."""
+    return TypeError(
+        f"can't convert {device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor "
+        "to host memory first."
+    )

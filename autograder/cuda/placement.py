@@ -1,0 +1,121 @@
+"""On which device a tensor is: a mark on its storage, which views of it share.
+
+A tensor of the emulated device is an ordinary CPU tensor; torch keeps attributes of a storage's
+Python object as long as the storage lives. Tensors without a storage, such as sparse ones, carry
+the mark themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import torch
+
+from autograder.cuda import state
+from autograder.cuda.state import CPU, HOST, OTHER, Allocation
+
+MARK: Final = "_emulated_allocation"
+PINNED: Final = "_emulated_pinned"
+
+
+_TENSOR: Final[Any] = torch._C.TensorBase
+_storage_of = _TENSOR.untyped_storage
+_is_cpu = _TENSOR.is_cpu.__get__
+
+
+def storage_of(tensor: torch.Tensor) -> Any:
+    """What carries the mark: the storage below a tensor and function transforms around it."""
+    try:
+        return _storage_of(tensor)
+    except RuntimeError:  # NotImplementedError among them
+        inner = _inner(tensor)
+        return tensor if inner is None else storage_of(inner)
+
+
+def _inner(tensor: torch.Tensor) -> torch.Tensor | None:
+    """The tensor that ``torch.func`` has wrapped; None for one without a storage."""
+    functorch = torch._C._functorch
+    if functorch.is_functorch_wrapped_tensor(tensor):
+        inner: torch.Tensor = functorch.get_unwrapped(tensor)
+        return inner
+    return None
+
+
+def _marked(tensor: torch.Tensor) -> int:
+    """The index of the device that a tensor is marked with, ``OTHER`` without a mark."""
+    try:
+        mark = getattr(_storage_of(tensor), MARK, None)
+    except RuntimeError:
+        mark = getattr(storage_of(tensor), MARK, None)
+    return OTHER if mark is None else mark.index
+
+
+def index_of(tensor: torch.Tensor) -> int:
+    """The index of the device that a tensor is on, ``CPU`` where it is none.
+
+    What the running backward pass has made and nobody has marked is where that pass began.
+    """
+    index = _marked(tensor)
+    if index != OTHER:
+        return index
+    roots = state.current.roots
+    return roots[-1] if roots and _is_cpu(tensor) else CPU
+
+
+def place(value: object, index: int) -> None:
+    """Mark every tensor in a value that has no mark yet as being on a device."""
+    if isinstance(value, torch.Tensor):
+        carrier = storage_of(value)
+        if getattr(carrier, MARK, None) is None and _is_cpu(value):
+            size = carrier.nbytes() if isinstance(carrier, torch.UntypedStorage) else 0
+            setattr(carrier, MARK, Allocation(index, size) if index >= 0 else HOST)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            place(item, index)
+    elif isinstance(value, dict):
+        for item in value.values():
+            place(item, index)
+
+
+def tensors_in(values: Iterable[object]) -> Iterable[torch.Tensor]:
+    """The tensors in arguments, also in lists and dictionaries, in their order."""
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from tensors_in(value)
+        elif isinstance(value, dict):
+            yield from tensors_in(value.values())
+
+
+def survey(args: Iterable[object], kwargs: Mapping[str, object]) -> tuple[int, bool]:
+    """On which device the tensors among arguments are.
+
+    Returns:
+        The first CUDA device, else ``CPU``, or ``OTHER`` where there is no tensor; and whether
+        there are tensors on more than one device. What a running backward pass has made goes with
+        every device.
+    """
+    roots = state.current.roots
+    found, mixed, unmarked = OTHER, False, False
+    for tensor in tensors_in(args):
+        index = _marked(tensor)
+        if index == OTHER:
+            if roots:
+                unmarked = True
+                continue
+            index = CPU
+        if found == OTHER:
+            found = index
+        elif found != index:
+            mixed = True
+            found = index if found == CPU else found
+    if kwargs:
+        index, mixed_too = survey(kwargs.values(), {})
+        if index != OTHER:
+            mixed = mixed or mixed_too or found not in (OTHER, index)
+            found = index if found in (OTHER, CPU) else found
+    if unmarked and found == OTHER:
+        found = roots[-1]
+    return found, mixed

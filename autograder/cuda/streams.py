@@ -1,0 +1,174 @@
+"""Streams and events of an emulated device: all work is done when a call returns."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from types import TracebackType
+from typing import Any, Final, Self
+
+import torch
+
+from autograder.cuda import state
+
+_ids: Final = itertools.count(1)
+
+
+class Stream:
+    """``torch.cuda.Stream``: what is put on it has ended already."""
+
+    def __init__(self, device: object = None, priority: int = 0, **kwargs: Any) -> None:
+        """Make a stream on a device, by default the current one."""
+        self.device_index = state.cuda_index(device)
+        self.priority = priority
+        self.cuda_stream = self.stream_id = next(_ids)
+
+    @property
+    def device(self) -> torch.device:
+        """Whose stream it is."""
+        return state.device_at(self.device_index)
+
+    def synchronize(self) -> None:
+        """Wait for its work, which has ended."""
+
+    def query(self) -> bool:
+        """Whether its work has ended."""
+        return True
+
+    def is_capturing(self) -> bool:
+        """Whether its work is recorded as a CUDA graph: never."""
+        return False
+
+    def wait_stream(self, stream: object) -> None:
+        """Have it wait for another stream's work."""
+
+    def wait_event(self, event: object) -> None:
+        """Have it wait for an event."""
+
+    def record_event(self, event: Event | None = None) -> Event:
+        """An event that is recorded on it."""
+        event = Event() if event is None else event
+        event.record(self)
+        return event
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stream) and other.stream_id == self.stream_id
+
+    def __hash__(self) -> int:
+        return hash(self.stream_id)
+
+    def __repr__(self) -> str:
+        return f"<torch.cuda.Stream device={self.device} cuda_stream={self.cuda_stream:#x}>"
+
+    def __enter__(self) -> Self:
+        _enter(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _leave()
+
+
+class Event:
+    """``torch.cuda.Event``: times are those of the process."""
+
+    def __init__(
+        self,
+        enable_timing: bool = False,
+        blocking: bool = False,
+        interprocess: bool = False,
+        external: bool = False,
+    ) -> None:
+        self._timed = enable_timing
+        self._time: float | None = None
+
+    def record(self, stream: object = None) -> None:
+        """Take the time."""
+        self._time = time.perf_counter()
+
+    def wait(self, stream: object = None) -> None:
+        """Have a stream wait for it."""
+
+    def query(self) -> bool:
+        """Whether it has happened."""
+        return True
+
+    def synchronize(self) -> None:
+        """Wait until it has happened."""
+
+    def elapsed_time(self, end_event: Event) -> float:
+        """Milliseconds from this event to another.
+
+        Raises:
+            ValueError: one of them was not recorded, or takes no time.
+        """
+        if not (self._timed and end_event._timed):
+            raise ValueError("Both events must be created with argument 'enable_timing=True'.")
+        if self._time is None or end_event._time is None:
+            raise ValueError("Both events must be recorded before calculating elapsed time.")
+        return (end_event._time - self._time) * 1e3
+
+    def __repr__(self) -> str:
+        return "<torch.cuda.Event uninitialized>" if self._time is None else "<torch.cuda.Event>"
+
+
+class StreamContext:
+    """``torch.cuda.stream(...)``: the stream is the current one inside."""
+
+    def __init__(self, stream: Stream | None) -> None:
+        self.stream = stream
+
+    def __enter__(self) -> None:
+        _enter(self.stream)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _leave()
+
+
+_default: Final[dict[int, Stream]] = {}
+_entered: Final[list[dict[int, Stream]]] = [{}]
+
+
+def _enter(stream: Stream | None) -> None:
+    chosen = {} if stream is None else {stream.device_index: stream}
+    _entered.append(_entered[-1] | chosen)
+
+
+def _leave() -> None:
+    _entered.pop()
+
+
+def default_stream(device: object = None) -> Stream:
+    """A device's default stream."""
+    index = state.cuda_index(device)
+    if index not in _default:
+        stream = Stream(index)
+        stream.cuda_stream = stream.stream_id = 0
+        _default[index] = stream
+    return _default[index]
+
+
+def current_stream(device: object = None) -> Stream:
+    """The stream that a device's work is put on."""
+    index = state.cuda_index(device)
+    return _entered[-1].get(index, default_stream(index))
+
+
+def set_stream(stream: Stream | None) -> None:
+    """Make a stream its device's current one."""
+    if stream is not None:
+        _entered[-1][stream.device_index] = stream
+
+
+def stream(stream: Stream | None) -> StreamContext:
+    """A block in which a stream is the current one."""
+    return StreamContext(stream)
