@@ -48,7 +48,8 @@ _PHRASES: Final = {
     ),
     _NUMPY: "not-detached numpy-converted numpy-copied values-copied",
     _DEVICE: (
-        "cuda-unavailable device-type-assumed left-on-cpu returns-condition "
+        "cuda-unavailable device-type-assumed devices-mixed left-on-cpu left-on-cuda "
+        "returns-condition "
         "unknown-device wrong-device"
     ),
     _GRAPH: (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autograder.grading.submission import CheckFailed as CheckFailed
+    from autograder.grading.submission import NeedsReview as NeedsReview
     from autograder.grading.submission import NotAttempted as NotAttempted
     from autograder.grading.submission import Submission as Submission
     from autograder.grading.submission import device_of as device_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from autograder.runner.values import FigureValue as FigureValue
     from autograder.runner.values import FunctionValue as FunctionValue
     from autograder.runner.values import LineValue as LineValue
+    from autograder.runner.values import OnDevice as OnDevice
     from autograder.runner.values import OpaqueValue as OpaqueValue
     from autograder.runner.values import TensorValue as TensorValue
     from autograder.runner.values import Value as Value
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "autograder.grading.submission": (
         "CheckFailed",
+        "NeedsReview",
         "NotAttempted",
         "Submission",
         "device_of",
@@ -44,6 +47,7 @@ _HOMES = {
         "FigureValue",
         "FunctionValue",
         "LineValue",
+        "OnDevice",
         "OpaqueValue",
         "TensorValue",
         "Value",

@@ -157,8 +157,9 @@ class GradingProcess:
                 if "check" not in answer:
                     return answer, None
                 check = answer["check"]
-                # after it the notebook may be run once more, with everything kept
-                timeout = limits.submission_seconds + check_seconds + limits.grading_seconds
+                # it may run the notebook where there is CUDA; then both runs may be made once
+                # more, with everything kept
+                timeout = 3 * limits.submission_seconds + check_seconds + limits.grading_seconds
                 timeout += _SLACK_SECONDS
         except (WireClosed, WireTimeout) as error:
             self._end(error)

@@ -2,36 +2,54 @@
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from autograder.grading.cells import CodeCell
 from autograder.messages import refusal_texts
 from autograder.messages import translate as _
 from autograder.runner.asked import Asked
-from autograder.runner.checkpoint import Checkpoint
+from autograder.runner.checkpoint import NOT_EMULATED, Checkpoint
 from autograder.runner.limits import Limits
 from autograder.runner.outcome import CellOutcome
 from autograder.runner.warm import Cell, Run, WarmProcess
 
 
+@dataclass(frozen=True)
+class Place:
+    """A grade cell of a notebook that has run."""
+
+    checkpoint: Checkpoint | None
+    """The namespace as it was there; None when it was not reached."""
+    reason: str
+    """Why it was not, for the student."""
+    cuda_devices: int = 0
+    """How many emulated CUDA devices the notebook saw."""
+    not_emulated: str = ""
+    """What a cell needed and the emulated CUDA device cannot do; empty if there is none."""
+
+
 class RunningNotebook:
     """A notebook that has run, with the namespace of each grade cell still alive."""
 
-    def __init__(self, cells: Sequence[CodeCell], run: Run) -> None:
+    def __init__(self, cells: Sequence[CodeCell], run: Run, cuda_devices: int = 0) -> None:
         self._cells = cells
         self._run = run
+        self._cuda_devices = cuda_devices
 
     @property
     def outcomes(self) -> Sequence[CellOutcome]:
         """What became of each code cell."""
         return self._run.outcomes
 
-    def at(self, grade_id: str) -> tuple[Checkpoint | None, str]:
-        """The checkpoint of a grade cell, or None and the reason, for the student."""
+    def at(self, grade_id: str) -> Place:
+        """A grade cell: its checkpoint, or None and the reason, for the student."""
         for index, cell in enumerate(self._cells):
             if cell.grade_id == grade_id:
                 checkpoint = self._run.checkpoints.get(index)
-                return checkpoint, "" if checkpoint else self._why_not_reached(index)
-        return None, _("The cell with this check is missing from your notebook.")
+                reason = "" if checkpoint else self._why_not_reached(index)
+                return Place(checkpoint, reason, self._cuda_devices, self._not_emulated)
+        return Place(None, _("The cell with this check is missing from your notebook."))
 
     def _why_not_reached(self, index: int) -> str:
         if self._run.out_of_time:
@@ -43,6 +61,14 @@ class RunningNotebook:
             if status == "died":
                 return _("An earlier cell ended the whole process, so this was not reached.")
         return _("Your notebook's process ended before this.")
+
+    @cached_property
+    def _not_emulated(self) -> str:
+        for outcome in self._run.outcomes:
+            for output in outcome.outputs:
+                if output.get("ename") == NOT_EMULATED:
+                    return str(output.get("evalue", ""))[:300] or NOT_EMULATED
+        return ""
 
     @property
     def lacking(self) -> bool:
@@ -89,6 +115,7 @@ def run_notebook(
     limits: Limits,
     seed: int,
     *,
+    cuda_devices: int = 0,
     asked: Mapping[str, Asked] | None = None,
     files: Mapping[str, bytes] | None = None,
     allow_unsafe: bool = False,
@@ -101,6 +128,7 @@ def run_notebook(
         graded: the grade cells with hidden graders.
         limits: what it may use.
         seed: the submission's seed.
+        cuda_devices: how many emulated CUDA devices it sees.
         asked: what graders are known to ask for at grade cells; at others everything is kept.
         files: what lies beside the notebook.
         allow_unsafe: run it even where the walls against strangers cannot be had.
@@ -117,8 +145,9 @@ def run_notebook(
         jobs,
         limits,
         _seed_of_cells(seed),
+        cuda_devices=cuda_devices,
         files=files,
         texts=refusal_texts(),
         allow_unsafe=allow_unsafe,
     )
-    return RunningNotebook(cells, run)
+    return RunningNotebook(cells, run, cuda_devices)

@@ -85,6 +85,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Keep the check's result, and show a failed one as the student will read it."""
     from autograder.grading import items
+    from autograder.grading.submission import NeedsReview
 
     report = yield
     bound = items.binding(item)
@@ -92,6 +93,9 @@ def pytest_runtest_makereport(
         return report
     error = call.excinfo.value if call.excinfo is not None else None
     if call.when == "setup" or error is not None:
+        doubt = getattr(getattr(item, "funcargs", {}).get("submission"), "doubt", "")
+        if doubt and isinstance(error, AssertionError):
+            error = NeedsReview(doubt)
         item.stash[RESULT] = items.result(item, bound, error, in_grader=call.when == "call")
     if report.failed and item.stash[RESULT].status != "fault":
         found = item.stash[RESULT]
@@ -125,15 +129,16 @@ class NotebookProvider:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._warm: WarmProcess | None = None
-        self._notebooks: dict[Path, RunningNotebook] = {}
+        self._notebooks: dict[tuple[Path, int], RunningNotebook] = {}
         self._points: dict[str, float] = {}
         self._items: dict[str, list[pytest.Item]] = {}
 
     def submission(self, item: pytest.Item) -> "Submission":
         """The submission or, without one, the assignment's source notebook."""
-        from autograder.grading import items
+        from autograder.grading import items, trace
         from autograder.grading.submission import Submission
 
+        trace.begin()
         bound = items.binding(item)
         if bound is None:
             raise pytest.UsageError(f"{item.nodeid}: it has no grade_cell marker")
@@ -141,10 +146,14 @@ class NotebookProvider:
         given: Path | None = self._config.getoption("--submission")
         name = bound.assignment
         path = given or self._config.rootpath / "source" / name / f"{name}.ipynb"
-        checkpoint, reason = self._notebook(path).at(bound.grade_id)
-        return Submission(checkpoint, reason, 0, items.check_name(item))
+        return Submission(
+            self._notebook(path).at(bound.grade_id),
+            0,
+            items.check_name(item),
+            run_with_cuda=lambda: self._notebook(path, 1).at(bound.grade_id),
+        )
 
-    def _notebook(self, path: Path) -> "RunningNotebook":
+    def _notebook(self, path: Path, cuda_devices: int = 0) -> "RunningNotebook":
         from autograder.grading.cells import points_of, read_code_cells
         from autograder.grading.notebook import run_notebook
         from autograder.messages import set_language
@@ -152,17 +161,23 @@ class NotebookProvider:
         from autograder.runner.warm import WarmProcess
 
         given = self._config.getoption("--submission")  # else the teacher's own notebook
-        if path not in self._notebooks:
+        if (path, cuda_devices) not in self._notebooks:
             set_language("es")
             self._warm = self._warm or WarmProcess()
             cells = read_code_cells(path)
             points = points_of(cells)
             self._points |= points
             unsafe: bool = self._config.getoption("--allow-unsafe")
-            self._notebooks[path] = run_notebook(
-                self._warm, cells, points, Limits(), 0, allow_unsafe=unsafe or given is None
+            self._notebooks[path, cuda_devices] = run_notebook(
+                self._warm,
+                cells,
+                points,
+                Limits(),
+                0,
+                cuda_devices=cuda_devices,
+                allow_unsafe=unsafe or given is None,
             )
-        return self._notebooks[path]
+        return self._notebooks[path, cuda_devices]
 
     def summary(self) -> Generator[str, None, None]:
         """Lines that show each grade cell's score and checks."""

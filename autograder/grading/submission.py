@@ -2,14 +2,16 @@
 
 import hashlib
 import random
-from collections.abc import Collection
-from typing import Any, Final, NoReturn, TypeVar
+from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
+from typing import Any, Final, NoReturn, Self, TypeVar
 
 import torch
 
 from autograder.grading import trace
+from autograder.grading.notebook import Place
 from autograder.messages import translate as _
-from autograder.runner.checkpoint import Call, CallFailed, Checkpoint
+from autograder.runner.checkpoint import NOT_EMULATED, Call, CallFailed, Checkpoint
 from autograder.runner.values import (
     ArrayValue,
     FigureValue,
@@ -44,6 +46,10 @@ class UnknownNameError(LookupError):
     """A grader asks for a name that the teacher's own notebook does not define."""
 
 
+class NeedsReview(Exception):
+    """Nothing can be said of the student's result by itself: a person must look."""
+
+
 class NotAttempted(CheckFailed):
     """The student has not done this part yet."""
 
@@ -68,27 +74,28 @@ class Submission:
 
     def __init__(
         self,
-        checkpoint: Checkpoint | None,
-        reason: str,
+        place: Place,
         seed: int,
         check: str,
         names: Collection[str] | None = None,
+        run_with_cuda: Callable[[], Place] | None = None,
     ) -> None:
         """Make the view of one check.
 
         Args:
-            checkpoint: the namespace at the grade cell; None when it was not reached.
-            reason: why it was not reached, for the student.
+            place: the grade cell.
             seed: the submission's seed; the same one gives the same hidden inputs.
             check: the check's name, mixed into the seed.
             names: those that the teacher's own notebook defines; None if that is not known.
+            run_with_cuda: runs the notebook where there is CUDA, and gives the same grade cell.
         """
-        trace.begin()
         digest = hashlib.sha256(f"{seed}/{check}".encode()).digest()
         own_seed = int.from_bytes(digest[:7], "big")
-        self._checkpoint = checkpoint
-        self._reason = reason
+        self._place = place
+        self._seed = seed
+        self._check = check
         self._names = names
+        self._run_with_cuda = run_with_cuda
         self.random = random.Random(own_seed)
         """Random numbers for hidden inputs, seeded by the submission and the check."""
         self.generator = torch.Generator().manual_seed(own_seed)
@@ -96,13 +103,48 @@ class Submission:
 
     @property
     def cuda_available(self) -> bool:
-        """Whether the student's code saw a CUDA device: never, as it may open no device."""
-        return False
+        """Whether the student's code saw a CUDA device: only in ``with_cuda``."""
+        return self._place.cuda_devices > 0
+
+    @cached_property
+    def with_cuda(self) -> Self:
+        """The same submission, run once more on a machine that has CUDA: an emulated device.
+
+        Its hidden inputs are others. Where it needs what the emulation cannot do, a check that
+        fails is left to a person.
+        """
+        if self.cuda_available or self._run_with_cuda is None:
+            return self
+        check = f"{self._check} with cuda"
+        return type(self)(self._run_with_cuda(), self._seed, check, self._names)
+
+    @property
+    def worlds(self) -> Sequence[Self]:
+        """The submission as a machine without CUDA ran it, and as one with CUDA did."""
+        return self, self.with_cuda
+
+    @property
+    def doubt(self) -> str:
+        """Why what fails may not be the student's mistake; empty if there is no such reason."""
+        used = self.__dict__.get("with_cuda")
+        own = self._place.not_emulated
+        return own or ("" if used is None or used is self else used.doubt)
 
     def _reached(self) -> Checkpoint:
-        if self._checkpoint is None:
-            raise NotAttempted(self._reason)
-        return self._checkpoint
+        if self._place.checkpoint is None:
+            raise NotAttempted(self._told(self._place.reason))
+        return self._place.checkpoint
+
+    def _told(self, message: str) -> str:
+        """A message, with the world that it is about where that is not the usual one."""
+        if not self.cuda_available:
+            return message
+        return _("On a machine with CUDA: {message}", message=message)
+
+    def _no_answer(self, error: WireError) -> CheckFailed:
+        detail = f"{type(error).__name__}: {error}"
+        message = _("Your notebook's process ended or did not answer.")
+        return CheckFailed(self._told(message), detail=detail)
 
     def has(self, name: str) -> bool:
         """Whether the namespace has ``name``."""
@@ -129,11 +171,11 @@ class Submission:
                     "correct the name here or there"
                 ) from None
             raise NotAttempted(
-                _("`{name}` does not exist yet.", name=name),
+                self._told(_("`{name}` does not exist yet.", name=name)),
                 _("Write your answer in the cell above, run it, and check for errors in it."),
             ) from None
         except WireError as error:
-            raise _no_answer(error) from error
+            raise self._no_answer(error) from error
 
     def tensor(self, name: str) -> TensorValue:
         """The value of ``name``, which must be a tensor; ``CheckFailed`` if it is not."""
@@ -151,16 +193,15 @@ class Submission:
         """``value``, which must be a tensor: a check that fails says that ``what`` is none."""
         return self._of_type(value, TensorValue, what, "torch.Tensor")
 
-    @staticmethod
-    def _of_type(value: Value, kind: type[_T], what: str, expected: str) -> _T:
+    def _of_type(self, value: Value, kind: type[_T], what: str, expected: str) -> _T:
         if isinstance(value, kind):
             return value
         actual = type_name(value)
         if value is None:
-            raise NotAttempted(_("{what} is still None.", what=what))
+            raise NotAttempted(self._told(_("{what} is still None.", what=what)))
         raise CheckFailed(
-            _("{what} is of type {actual}; {expected} was asked.", what=what, actual=actual,
-              expected=expected),
+            self._told(_("{what} is of type {actual}; {expected} was asked.", what=what,
+                         actual=actual, expected=expected)),
             _("Look at how it is made: `type(...)` tells what you have."),
             "wrong-type",
             f"type: {getattr(value, 'type_name', type(value).__name__)}",
@@ -171,7 +212,7 @@ class Submission:
         try:
             return self._reached().figures()
         except WireError as error:
-            raise _no_answer(error) from error
+            raise self._no_answer(error) from error
 
     def call(self, name: str, *args: Any, autograd: bool = True, **kwargs: Any) -> Call:
         """Call the student's function ``name``.
@@ -181,14 +222,15 @@ class Submission:
 
         Args:
             name: the function's name.
-            *args: tensors (with their ``requires_grad`` and ``.grad``), arrays, numbers,
-                strings, containers of them, or ``Expression``.
+            *args: tensors (with their ``requires_grad`` and ``.grad``), ``OnDevice``, arrays,
+                numbers, strings, containers of them, or ``Expression``.
             autograd: False makes any use of autograd fail.
             **kwargs: named arguments of the same kinds.
 
         Raises:
             NotAttempted: there is no such function, or it raises ``NotImplementedError``.
             CheckFailed: it raises, ends its process or takes too long.
+            NeedsReview: it needs what the emulated CUDA device cannot do.
         """
         function = self.value(name)
         self._of_type(function, FunctionValue, f"`{name}`", _("a function"))
@@ -196,14 +238,13 @@ class Submission:
         try:
             return self._reached().call(name, args, kwargs, autograd)
         except CallFailed as error:
-            raise _call_failed(name, error) from error
+            if error.kind == NOT_EMULATED and self.cuda_available:
+                raise NeedsReview(f"`{name}`: {error.text}") from error
+            failed = _call_failed(name, error)
+            failed.message = self._told(failed.message)
+            raise failed from error
         except WireError as error:
-            raise _no_answer(error) from error
-
-
-def _no_answer(error: WireError) -> CheckFailed:
-    detail = f"{type(error).__name__}: {error}"
-    return CheckFailed(_("Your notebook's process ended or did not answer."), detail=detail)
+            raise self._no_answer(error) from error
 
 
 def _call_failed(name: str, error: CallFailed) -> CheckFailed:

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import torch
 
+from autograder.runner.values import OnDevice
+
 _LONGEST: Final = 400
 """Characters of one value."""
 _MOST_NUMBERS: Final = 60
@@ -69,6 +71,8 @@ def _call_told() -> Iterator[str]:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, OnDevice):
+        return f"{value.device} {_text(value.tensor)}"
     if isinstance(value, torch.Tensor):
         flags = ", requires_grad" if value.requires_grad else ""
         first = value.detach().reshape(-1)[:_MOST_NUMBERS].tolist()  # a result may be huge

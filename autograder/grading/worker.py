@@ -7,6 +7,7 @@ Before each check it names the check, so that the client knows which grader was 
 this process ends or hangs.
 """
 
+import contextlib
 import gc
 import hashlib
 import json
@@ -14,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -26,6 +27,7 @@ from _pytest.runner import runtestprotocol
 
 import autograder.quick  # noqa: F401  # before what it makes quick
 from autograder.grading import items as checks
+from autograder.grading import trace
 from autograder.grading.cells import CodeCell
 from autograder.grading.dependencies import check_digests, digest_of_check, versions
 from autograder.grading.notebook import RunningNotebook, run_notebook
@@ -70,6 +72,49 @@ class _Clock:
         return self.seconds - (now - self.began) + (waited - self.waited)
 
 
+class _Worlds:
+    """The runs of one notebook, by how many CUDA devices it sees: without any, and with one."""
+
+    def __init__(self, start: Callable[[int], RunningNotebook]) -> None:
+        self._start = start
+        self.runs: dict[int, RunningNotebook] = {}
+        self._running = 0.0
+        """Seconds that checks have waited for cells to run."""
+        self._began: float | None = None
+
+    def run(self, cuda_devices: int) -> RunningNotebook:
+        """The notebook in one of the worlds: its cells run when a check first asks for it."""
+        if cuda_devices not in self.runs:
+            self._began = time.monotonic()
+            try:
+                self.runs[cuda_devices] = self._start(cuda_devices)
+            finally:
+                self._running += time.monotonic() - self._began
+                self._began = None
+        return self.runs[cuda_devices]
+
+    @property
+    def waited(self) -> float:
+        """Seconds that graders have waited for it."""
+        now = 0.0 if self._began is None else time.monotonic() - self._began
+        return self._running + now + sum(run.waited for run in self.runs.values())
+
+    @property
+    def lacking(self) -> bool:
+        """Whether graders asked for more than was kept of it."""
+        return any(run.lacking for run in self.runs.values())
+
+    def close(self) -> None:
+        """End every process of the submission.
+
+        Raises:
+            WarmProcessError: they ended with their warm process, by no fault of the submission.
+        """
+        with contextlib.ExitStack() as ends:
+            for run in self.runs.values():
+                ends.callback(run.close)
+
+
 class GradingLoop:
     """Replaces pytest's loop over the items by one over submissions."""
 
@@ -80,10 +125,10 @@ class GradingLoop:
         """By assignment and test: what it depends on, when it was collected."""
         self._versions: dict[str, dict[str, str]] = {}
         """By assignment: digests of its graders and solutions, when they were collected."""
-        self._asked: dict[str, dict[str, Asked]] = {}
-        """What graders have asked for so far, by assignment and grade cell."""
+        self._asked: dict[tuple[str, int], dict[str, Asked]] = {}
+        """What graders have asked for so far: by assignment and world, then by grade cell."""
         self._warm = warm
-        self._notebook: RunningNotebook | None = None
+        self._worlds: _Worlds | None = None
         self._seed = 0
         self._names: frozenset[str] | None = None
         self._clock = _Clock(0, 0, 0)
@@ -92,10 +137,17 @@ class GradingLoop:
     def submission(self, item: pytest.Item) -> Submission:
         """The running submission, as the item's grade cell saw it."""
         bound = checks.binding(item)
-        if bound is None or self._notebook is None:
+        worlds = self._worlds
+        if bound is None or worlds is None:
             raise checks.BindingError(f"{item.nodeid}: it has no grade_cell marker")
-        checkpoint, reason = self._notebook.at(bound.grade_id)
-        return Submission(checkpoint, reason, self._seed, checks.check_name(item), self._names)
+        trace.begin()
+        return Submission(
+            worlds.run(0).at(bound.grade_id),
+            self._seed,
+            checks.check_name(item),
+            self._names,
+            lambda: worlds.run(1).at(bound.grade_id),
+        )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -137,12 +189,15 @@ class GradingLoop:
         names = json.loads(request["names"])
         self._names = None if names is None else frozenset(names)
         try:
-            return self._attempt(cells, request, self._asked.get(request["assignment"], {}))
+            return self._attempt(cells, request, self._asked)
         except _Lacking:
             return self._attempt(cells, request, {})
 
     def _attempt(
-        self, cells: Sequence[CodeCell], request: dict[str, Any], asked: Mapping[str, Asked]
+        self,
+        cells: Sequence[CodeCell],
+        request: dict[str, Any],
+        asked: Mapping[tuple[str, int], Mapping[str, Asked]],
     ) -> dict[str, Any]:
         """One run of a notebook and its graders.
 
@@ -151,29 +206,36 @@ class GradingLoop:
         """
         assignment = request["assignment"]
         graded = {grade_id for name, grade_id in self._by_cell if name == assignment}
-        self._notebook = run_notebook(
-            self._warm,
-            cells,
-            graded,
-            Limits(**request["limits"]),
-            self._seed,
-            asked=asked,
-            files=request["files"],
-            allow_unsafe=request["allow_unsafe"],
-        )
+
+        def start(cuda_devices: int) -> RunningNotebook:
+            return run_notebook(
+                self._warm,
+                cells,
+                graded,
+                Limits(**request["limits"]),
+                self._seed,
+                cuda_devices=cuda_devices,
+                asked=asked.get((assignment, cuda_devices)),
+                files=request["files"],
+                allow_unsafe=request["allow_unsafe"],
+            )
+
+        self._worlds = _Worlds(start)
         try:
+            notebook = self._worlds.run(0)
             here = [cell.grade_id for cell in cells if cell.grade_id in graded]
             results = [
                 self._grade_cell(self._by_cell[assignment, grade_id], grade_id, request)
                 for grade_id in here
                 if grade_id is not None
             ]
-            outcomes = [_packed(outcome) for outcome in self._notebook.outcomes]
-            walls = self._notebook.walls
+            outcomes = [_packed(outcome) for outcome in notebook.outcomes]
+            walls = notebook.walls
         finally:
-            learn(self._asked.setdefault(assignment, {}), self._notebook.asked())
-            self._notebook.close()
-            self._notebook = None
+            worlds, self._worlds = self._worlds, None
+            for cuda_devices, one in worlds.runs.items():
+                learn(self._asked.setdefault((assignment, cuda_devices), {}), one.asked())
+            worlds.close()
         return {
             "outcomes": outcomes,
             "results": [result.to_dict() for result in results],
@@ -220,8 +282,8 @@ class GradingLoop:
         self._channel.send({"check": checks.check_name(item)})
         if RESULT in item.stash:
             del item.stash[RESULT]
-        assert self._notebook is not None
-        self._clock = _Clock(seconds, time.monotonic(), self._notebook.waited)
+        assert self._worlds is not None
+        self._clock = _Clock(seconds, time.monotonic(), self._worlds.waited)
         signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
             runtestprotocol(item, nextitem=None, log=False)
@@ -231,13 +293,13 @@ class GradingLoop:
             return _fault(item, f"{type(error).__name__}: {error}")
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
-        if self._notebook.lacking:
+        if self._worlds.lacking:
             raise _Lacking
         return item.stash[RESULT]
 
     def _on_alarm(self, number: int, frame: FrameType | None) -> None:
         """End a check whose own time is over; time that it waited for the submission is not its."""
-        waited = 0.0 if self._notebook is None else self._notebook.waited
+        waited = 0.0 if self._worlds is None else self._worlds.waited
         left = self._clock.left(time.monotonic(), waited)
         if left <= 0:
             raise GraderTimeout("the grader took longer than its limit")

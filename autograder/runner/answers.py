@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn
 
 import torch
 
+from autograder.cuda import NotEmulatedError
 from autograder.runner import limits as limits_module
 from autograder.runner import shell as shell_module
 from autograder.runner import values
@@ -212,8 +213,8 @@ def _describe(error: BaseException) -> dict[str, Any]:
     """An exception as data: a built-in's name, the line in the notebook, its text."""
     kinds = [kind.__name__ for kind in type(error).__mro__]
     name = next((kind for kind in kinds if kind in _EXCEPTION_NAMES), "Exception")
-    if isinstance(error, AutogradDisabledError):
-        name = "AutogradDisabledError"
+    if isinstance(error, AutogradDisabledError | NotEmulatedError):
+        name = type(error).__name__
     lines = [
         frame.lineno
         for frame in traceback.extract_tb(error.__traceback__)

@@ -14,6 +14,8 @@ from autograder.runner.tree import Tree
 from autograder.runner.wire import Channel, WireError
 
 _T = TypeVar("_T")
+NOT_EMULATED: Final = "NotEmulatedError"
+"""What the emulated CUDA device raises where real CUDA could do more."""
 GRACE_SECONDS: Final = 1.5
 """What a submission that ignores a limit gets before it is taken for stuck."""
 

@@ -79,6 +79,8 @@ def _first_use_of_torch() -> None:
     import torch.nn.functional
     import torch.optim
 
+    import autograder.cuda  # noqa: F401  # here, so that no child need; it is not switched on
+
     torch.set_num_threads(1)
     if torch.get_num_interop_threads() != 1:
         torch.set_num_interop_threads(1)  # a second time it raises

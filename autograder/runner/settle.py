@@ -25,6 +25,10 @@ def settle(channel: Channel) -> Mapping[str, Any]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file["data"])
     refusals.explain(job["texts"])
+    if "cuda_devices" in job:
+        from autograder.cuda.switch import decide  # needs torch, which not every notebook has
+
+        decide(job["cuda_devices"])
     _seed(job["seed"])
     return job
 

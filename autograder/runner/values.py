@@ -204,6 +204,17 @@ class Expression:
         object.__setattr__(self, "function", compiled)
 
 
+@dataclass(frozen=True, eq=False)
+class OnDevice:
+    """A tensor passed to the student's code, which gets it on a device: ``"cuda"``, ``"cuda:0"``.
+
+    Where there are graders there is no such device, so they hold the tensor on the CPU.
+    """
+
+    tensor: torch.Tensor
+    device: str
+
+
 # --- live objects to the wire ----------------------------------------------------------------
 
 
@@ -273,6 +284,13 @@ def _tensor_to_wire(tensor: torch.Tensor, depth: int, with_grad: bool = True) ->
             "strides": _strides_to_wire(plain),
         }
     return ["tensor", facts]
+
+
+def _placed_to_wire(placed: OnDevice, depth: int) -> Any:
+    wire = _tensor_to_wire(placed.tensor, depth)
+    if wire is not None:
+        wire[1]["device"] = placed.device
+    return wire
 
 
 def _strides_to_wire(plain: torch.Tensor) -> list[int] | None:
@@ -345,6 +363,7 @@ _ENCODERS: Final[Mapping[type, Callable[[Any, int], Any]]] = {
     torch.dtype: lambda obj, depth: ["dtype", str(obj).removeprefix("torch.")],
     torch.device: lambda obj, depth: ["device", str(obj)],
     Expression: _expression_to_wire,
+    OnDevice: _placed_to_wire,
 }
 
 _OF_SUBCLASSES: Final[Mapping[type, Callable[[Any, int], Any]]] = {

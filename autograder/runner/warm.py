@@ -40,6 +40,9 @@ _GRACE_SECONDS: Final = 3.0
 _LATE_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 5.0
 _HOME_PREFIX: Final = "autograder-"
+_ROOMS_INSIDE: Final = ("runner", "cuda")
+"""The rooms of the engine whose code runs with a submission."""
+LOCALE: Final = "locale"
 PACKAGE_FOLDERS: Final = frozenset({"site-packages", "dist-packages"})
 """What folders of installed packages are called."""
 _STOPS: Final = (signal.SIGTERM, signal.SIGKILL)
@@ -364,10 +367,14 @@ class WarmProcess:
     def _plan(self, control: int) -> outer_walls.Plan:
         """Where everything is that the warm process needs; nothing of the course is in it."""
         engine = Path(self._home, "engine")
-        room = Path(__file__).parent
-        (engine / "autograder/runner").mkdir(parents=True)
-        for source in [room.parent / "__init__.py", *room.glob("*.py")]:
-            shutil.copyfile(source, engine / "autograder" / source.relative_to(room.parent))
+        package = Path(__file__).parent.parent
+        sources = [package / name for name in ("__init__.py", "messages.py")]
+        for room in _ROOMS_INSIDE:
+            (engine / "autograder" / room).mkdir(parents=True)
+            sources += (package / room).glob("*.py")
+        for source in sources:
+            shutil.copyfile(source, engine / "autograder" / source.relative_to(package))
+        shutil.copytree(package / LOCALE, engine / "autograder" / LOCALE)
         for path in engine.rglob("*"):
             path.chmod(0o755 if path.is_dir() else 0o644)
         engine.chmod(0o755)
@@ -391,6 +398,7 @@ class WarmProcess:
         limits: Limits,
         seed: int,
         *,
+        cuda_devices: int = 0,
         files: Mapping[str, bytes] | None = None,
         texts: Mapping[str, str] = ENGLISH,
         allow_unsafe: bool = False,
@@ -401,6 +409,7 @@ class WarmProcess:
             cells: its code cells.
             limits: what it may use.
             seed: its random seed.
+            cuda_devices: how many emulated CUDA devices it sees.
             files: what lies beside the notebook: relative paths and contents.
             texts: what students read where something cannot work (keys: ``refusals.TEXTS``).
             allow_unsafe: run it even where the walls against strangers cannot be had.
@@ -417,7 +426,8 @@ class WarmProcess:
             # one text, since the header of a frame is short
             sources = json.dumps([_job(cell) for cell in cells])
             with contextlib.suppress(WireError):  # then `follow` finds it ended as well
-                send_job(channel, {"seed": seed, "cells": sources}, texts, files or {})
+                job = {"seed": seed, "cells": sources, "cuda_devices": cuda_devices}
+                send_job(channel, job, texts, files or {})
             run.follow(channel, limits, run.usage)
         except BaseException:
             run.close()

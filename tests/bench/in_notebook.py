@@ -22,6 +22,7 @@ from typing import Any, Final, NoReturn, cast
 import pytest
 
 from autograder.grading import items
+from autograder.grading.notebook import Place
 from autograder.grading.results import CellResult, CheckResult
 from autograder.grading.submission import Submission
 from autograder.runner import values
@@ -169,9 +170,9 @@ def _grader(path: Path, function: Any, marks: Sequence[pytest.Mark]) -> Grader:
     return Grader(function, bound, cast(pytest.Item, item))
 
 
-def judge(grader: Grader, checkpoint: Checkpoint | None, reason: str, seed: int) -> CheckResult:
+def judge(grader: Grader, place: Place, seed: int) -> CheckResult:
     """The result of one grader."""
-    submission = Submission(checkpoint, reason, seed, items.check_name(grader.item))
+    submission = Submission(place, seed, items.check_name(grader.item))
     try:
         grader.function(submission)
     except Exception as error:
@@ -192,5 +193,5 @@ def score(grade_id: str, points: float, namespace: Mapping[str, Any]) -> float:
     ):
         warnings.simplefilter("ignore")
         own = graders(folder.name)[grade_id]
-        checks = tuple(judge(grader, checkpoint, "", seed) for grader in own)
+        checks = tuple(judge(grader, Place(checkpoint, ""), seed) for grader in own)
     return CellResult(grade_id, checks).score(points)

@@ -204,7 +204,7 @@ def _judge_all(
     by_cell: dict[str, list[Grader]], notebook: RunningNotebook, seed: int
 ) -> list[CheckResult]:
     return [
-        judge(grader, *notebook.at(grade_id), seed)
+        judge(grader, notebook.at(grade_id), seed)
         for grade_id, own in by_cell.items()
         for grader in own
     ]

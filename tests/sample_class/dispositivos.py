@@ -1,4 +1,4 @@
-"""Submissions of ``dispositivos``, with the scores of a machine that has no CUDA device."""
+"""Submissions of ``dispositivos``, judged as on a machine without CUDA and on one with it."""
 
 from typing import Final
 
@@ -155,26 +155,29 @@ _OWN: Final = (
     Case(
         "siempre-cpu",
         _A,
-        "The tensors always stay on the CPU: right on a machine without CUDA.",
+        "The tensors always stay on the CPU: right on a machine without CUDA only; moving follows "
+        "the function, and is not judged for its mistake.",
         _but(
             eleccion='def get_device():\n    return torch.device("cpu")',
             mover='device = torch.device("cpu")\ntensor = rand_tensor',
         ),
+        expected={"dispositivos-eleccion": 3},
     ),
     Case(
         "siempre-cuda",
         _A,
-        "Always CUDA: a device, but not the right one here; moving is left open.",
+        "Always CUDA: right on a machine with CUDA only; moving is left open.",
         {
             **_WITHOUT_MOVER,
             "dispositivos-eleccion": 'def get_device():\n    return torch.device("cuda")',
         },
-        expected={"dispositivos-eleccion": 2, "dispositivos-mover": 0},
+        expected={"dispositivos-eleccion": 3, "dispositivos-mover": 0},
     ),
     Case(
         "condicion-al-reves",
         _A,
-        "The condition is the wrong way round; moving is left open.",
+        "The condition is the wrong way round: a device, and never the right one; moving is left "
+        "open.",
         {
             **_WITHOUT_MOVER,
             "dispositivos-eleccion": code(
@@ -186,7 +189,7 @@ _OWN: Final = (
                 """
             ),
         },
-        expected={"dispositivos-eleccion": 2, "dispositivos-mover": 0},
+        expected={"dispositivos-eleccion": 1, "dispositivos-mover": 0},
     ),
     Case(
         "dispositivo-inventado",
@@ -272,7 +275,7 @@ _OWN: Final = (
     Case(
         "mover-a-cuda",
         _A,
-        "Moves to CUDA without asking, which raises here: only device counts.",
+        "Moves to CUDA without asking, which raises without it: only device counts.",
         _but(mover='device = get_device()\ntensor = rand_tensor.to("cuda")'),
         expected={"dispositivos-mover": 2},
     ),
@@ -326,12 +329,33 @@ _OWN: Final = (
         _but(mezcla="def add_on(a, b, device):\n    return tensor + tensor"),
         expected={"dispositivos-mezcla": 0},
     ),
+    Case(
+        "suma-sin-mover",
+        _A,
+        "Moves nothing: right only while all is on one device.",
+        _but(mezcla="def add_on(a, b, device):\n    return a + b"),
+        expected={"dispositivos-mezcla": 3},
+    ),
+    Case(
+        "suma-de-vuelta",
+        _A,
+        "Brings the sum back to the CPU.",
+        _but(mezcla="def add_on(a, b, device):\n    return (a.to(device) + b.to(device)).cpu()"),
+        expected={"dispositivos-mezcla": 4},
+    ),
     # --- dispositivos-numpy
     Case(
         "numpy-sin-detach",
         _A,
         "numpy() refuses a tensor that requires grad.",
         _but(numpy="def to_numpy(t):\n    return t.cpu().numpy()"),
+        expected={"dispositivos-numpy": 4},
+    ),
+    Case(
+        "numpy-sin-cpu",
+        _A,
+        "numpy() refuses a tensor that is on CUDA.",
+        _but(numpy="def to_numpy(t):\n    return t.detach().numpy()"),
         expected={"dispositivos-numpy": 3},
     ),
     Case(
@@ -386,10 +410,10 @@ _OWN: Final = (
             "dispositivos-numpy": "def to_numpy(t):\n    return t.numpy()",
         },
         expected={
-            "dispositivos-eleccion": 2,
+            "dispositivos-eleccion": 3,
             "dispositivos-mover": 0,
-            "dispositivos-mezcla": 4,
-            "dispositivos-numpy": 3,
+            "dispositivos-mezcla": 3,
+            "dispositivos-numpy": 2,
         },
     ),
 )

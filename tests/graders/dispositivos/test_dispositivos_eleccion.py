@@ -1,4 +1,4 @@
-"""Graders of ``dispositivos-eleccion``: ``get_device()``, judged in the world that ran it."""
+"""Graders of ``dispositivos-eleccion``: ``get_device()``, judged with CUDA and without."""
 
 from typing import Final, NoReturn
 
@@ -17,7 +17,7 @@ from autograder.grading import (
 
 LESSON: Final = "Repasa «Elegir el dispositivo»."
 
-EXCEPTIONS: Final = (
+EXCEPTIONS: Final[tuple[tuple[str, str, str], ...]] = (
     ("NameError", "undefined-name", "Dentro de la función se usa un nombre que no existe ahí."),
     (
         "positional argument",
@@ -41,12 +41,13 @@ EXCEPTIONS: Final = (
 
 def _called(submission: Submission) -> Value:
     """What ``get_device`` returns; when it raises, fails and says why where that is known."""
+    known = [one for one in EXCEPTIONS if one[1] != "cuda-unavailable"]
     try:
         return submission.call("get_device").value
     except NotAttempted:
         raise
     except CheckFailed as error:
-        for sign, diagnosis, hint in EXCEPTIONS:
+        for sign, diagnosis, hint in known if submission.cuda_available else EXCEPTIONS:
             if error.diagnosis == "exception" and sign in error.detail:
                 raise CheckFailed(
                     error.message, f"{hint} {LESSON}", diagnosis, error.detail
@@ -96,33 +97,53 @@ def _chosen(submission: Submission) -> torch.device:
     return device
 
 
-@pytest.mark.grade_cell("dispositivos-eleccion", weight=2)
+def _fail_for_kind(kind: str) -> NoReturn:
+    """Fail for a device that is of another kind than the two that there are."""
+    fail(
+        f"`get_device` elige un dispositivo de clase `{kind}`, que no es ni CUDA ni la CPU.",
+        f"Aquí solo se distingue entre esos dos. {LESSON}",
+        "wrong-device",
+    )
+
+
+@pytest.mark.grade_cell("dispositivos-eleccion", weight=1)
 def test_tipo(submission: Submission) -> None:
     """`get_device` devuelve un dispositivo."""
     _chosen(submission)
 
 
-@pytest.mark.grade_cell("dispositivos-eleccion", weight=3)
-def test_mundo(submission: Submission) -> None:
-    """`get_device` elige CUDA si la hay y, si no, la CPU."""
+@pytest.mark.grade_cell("dispositivos-eleccion", weight=2)
+def test_sin_cuda(submission: Submission) -> None:
+    """Sin CUDA, `get_device` elige la CPU."""
     kind = _chosen(submission).type
-    if submission.cuda_available and kind == "cpu":
+    if kind == "cuda":
         fail(
-            "Hay un dispositivo CUDA disponible y `get_device` elige la CPU.",
-            f"Pregunta primero si hay CUDA y devuelve ese dispositivo en tal caso. {LESSON}",
-            "left-on-cpu",
-        )
-    if not submission.cuda_available and kind == "cuda":
-        fail(
-            "No hay ningún dispositivo CUDA y `get_device` elige CUDA.",
+            "En una máquina sin CUDA, `get_device` elige CUDA.",
             "No des CUDA por supuesta, y comprueba que la condición no está al revés ni es "
             "siempre verdadera, como lo es una función a la que le faltan los paréntesis. Crear "
             f"el objeto `torch.device` no pregunta nada. {LESSON}",
             "cuda-unavailable",
         )
-    if kind not in ("cpu", "cuda"):
+    if kind != "cpu":
+        _fail_for_kind(kind)
+
+
+@pytest.mark.grade_cell("dispositivos-eleccion", weight=2)
+def test_con_cuda(submission: Submission) -> None:
+    """Con CUDA, `get_device` elige CUDA."""
+    device = _chosen(submission.with_cuda)
+    if device.type == "cpu":
         fail(
-            "`get_device` elige un dispositivo que no es ni CUDA ni la CPU.",
-            f"Aquí solo se distingue entre esos dos. {LESSON}",
+            "En una máquina con CUDA, `get_device` elige la CPU.",
+            "Pregunta dentro de la función si hay CUDA y devuelve ese dispositivo en tal caso; "
+            f"escribir `cpu` a mano desaprovecha la GPU. {LESSON}",
+            "left-on-cpu",
+        )
+    if device.type != "cuda":
+        _fail_for_kind(device.type)
+    if device.index not in (None, 0):
+        fail(
+            f"En una máquina con una sola GPU, `get_device` elige `{device}`.",
+            f"Se numeran desde el cero: la primera es `cuda:0`, o simplemente `cuda`. {LESSON}",
             "wrong-device",
         )

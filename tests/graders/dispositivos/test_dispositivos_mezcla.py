@@ -6,7 +6,16 @@ from typing import Any, Final
 import pytest
 import torch
 
-from autograder.grading import Call, CheckFailed, NotAttempted, Submission, TensorValue, close, fail
+from autograder.grading import (
+    Call,
+    CheckFailed,
+    NotAttempted,
+    OnDevice,
+    Submission,
+    TensorValue,
+    close,
+    fail,
+)
 from solutions import dispositivos as reference
 
 LESSON: Final = "Repasa «Operar en un mismo dispositivo»."
@@ -82,15 +91,28 @@ EXCEPTIONS: Final = (
         "wrong-arguments",
         "La función recibe tres argumentos: `a`, `b` y `device`.",
     ),
+    (
+        "on the same device",
+        "devices-mixed",
+        "Lleva los dos operandos a `device` antes de sumarlos: no tienen por qué estar ya en el "
+        "mismo dispositivo.",
+    ),
     ("CUDA", "cuda-unavailable", "Usa el argumento `device` en vez de escribir el dispositivo."),
     ("NVIDIA", "cuda-unavailable", "Usa el argumento `device` en vez de escribir el dispositivo."),
 )
 """What a known exception says, the mistake, and what to look at."""
 
 
-def _world(submission: Submission) -> torch.device:
-    """The device that this world has."""
-    return torch.device("cuda" if submission.cuda_available else "cpu")
+PLACES: Final = (
+    ("cpu", "cuda", torch.device("cuda")),
+    ("cuda", "cpu", "cuda:0"),
+    ("cpu", "cuda", "cpu"),
+    ("cuda", "cuda", torch.device("cpu")),
+    ("cpu", "cpu", "cuda"),
+)
+"""Where `a` and `b` are on a machine with CUDA, and the device of the sum."""
+
+Operand = torch.Tensor | OnDevice
 
 
 def _inputs(
@@ -112,6 +134,10 @@ def _inputs(
     return a.to(dtype), b.to(dtype)
 
 
+def _placed(tensor: torch.Tensor, place: str) -> Operand:
+    return tensor if place == "cpu" else OnDevice(tensor, place)
+
+
 def _works(submission: Submission, *args: Any) -> bool:
     """Whether ``add_on`` returns a tensor for these arguments."""
     try:
@@ -121,7 +147,7 @@ def _works(submission: Submission, *args: Any) -> bool:
 
 
 def _explained(
-    submission: Submission, error: CheckFailed, a: torch.Tensor, b: torch.Tensor, device: Any
+    submission: Submission, error: CheckFailed, a: Operand, b: Operand, device: Any
 ) -> tuple[str, str]:
     """The diagnosis of a call that raised, and what to look at."""
     for sign, diagnosis, hint in EXCEPTIONS:
@@ -145,9 +171,7 @@ def _explained(
     )
 
 
-def _called(
-    submission: Submission, a: torch.Tensor, b: torch.Tensor, device: torch.device | str
-) -> Call:
+def _called(submission: Submission, a: Operand, b: Operand, device: torch.device | str) -> Call:
     """The call; when it raises, fails and says why where that is known."""
     try:
         return submission.call("add_on", a, b, device)
@@ -205,10 +229,14 @@ def _check_values(actual: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> Non
 
 
 def _add(
-    submission: Submission, a: torch.Tensor, b: torch.Tensor, device: torch.device | str
+    submission: Submission,
+    a: torch.Tensor,
+    b: torch.Tensor,
+    device: torch.device | str,
+    places: tuple[str, str] = ("cpu", "cpu"),
 ) -> tuple[Call, TensorValue]:
     """The call, and its result, which has the sum's values; fails otherwise and says why."""
-    call = _called(submission, a, b, device)
+    call = _called(submission, _placed(a, places[0]), _placed(b, places[1]), device)
     if call.value is None:
         fail(
             "`add_on` no devuelve nada.",
@@ -221,41 +249,57 @@ def _add(
     return call, result
 
 
-@pytest.mark.grade_cell("dispositivos-mezcla", weight=3)
+@pytest.mark.grade_cell("dispositivos-mezcla", weight=2)
 def test_suma(submission: Submission) -> None:
     """`add_on` devuelve la suma de los dos operandos."""
-    world = _world(submission)
     for number, case in enumerate(CASES):
         a, b = _inputs(submission, *case)
-        _, result = _add(submission, a, b, str(world) if number % 2 else world)
-        if result.dtype != a.dtype:
-            fail(
-                "La suma no es del mismo tipo de datos que los operandos.",
-                "Ni `.to(device)` ni `+` cambian el tipo de dos tensores del mismo tipo: no los "
-                "conviertas.",
-                "wrong-dtype",
-            )
+        _, result = _add(submission, a, b, "cpu" if number % 2 else torch.device("cpu"))
+        _check_dtype(result, a)
+
+
+def _check_dtype(result: TensorValue, operand: torch.Tensor) -> None:
+    if result.dtype != operand.dtype:
+        fail(
+            "La suma no es del mismo tipo de datos que los operandos.",
+            "Ni `.to(device)` ni `+` cambian el tipo de dos tensores del mismo tipo: no los "
+            "conviertas.",
+            "wrong-dtype",
+        )
+
+
+@pytest.mark.grade_cell("dispositivos-mezcla", weight=1)
+def test_mezcla(submission: Submission) -> None:
+    """`add_on` suma también operandos que están en dispositivos distintos."""
+    for one, other, device in PLACES:
+        a, b = _inputs(submission.with_cuda)
+        _add(submission.with_cuda, a, b, device, (one, other))
 
 
 @pytest.mark.grade_cell("dispositivos-mezcla", weight=1)
 def test_dispositivo(submission: Submission) -> None:
     """La suma está en el dispositivo pedido."""
-    world = _world(submission)
-    _, result = _add(submission, *_inputs(submission), world)
-    if result.device.split(":")[0] != world.type:
-        fail(
-            "La suma no está en el dispositivo que recibe `add_on`.",
-            "Mueve los operandos al argumento `device` y no devuelvas después la suma a la CPU. "
-            f"{LESSON}",
-            "left-on-cpu" if result.device == "cpu" else "wrong-device",
-        )
+    for world, place, device in (
+        (submission, "cpu", "cpu"),
+        (submission.with_cuda, "cpu", "cuda"),
+        (submission.with_cuda, "cuda", "cpu"),
+    ):
+        _, result = _add(world, *_inputs(world), torch.device(device), (place, place))
+        if result.device.split(":")[0] != device:
+            fail(
+                f"Con los operandos en `{place}` y `{device}` como dispositivo, la suma está en "
+                f"`{result.device.split(':')[0]}`.",
+                "Mueve los operandos al argumento `device` y no lleves después la suma a otro "
+                f"sitio. {LESSON}",
+                "left-on-cpu" if result.device == "cpu" else "wrong-device",
+            )
 
 
 @pytest.mark.grade_cell("dispositivos-mezcla", weight=1)
 def test_intactos(submission: Submission) -> None:
     """`add_on` no modifica los operandos."""
     a, b = _inputs(submission)
-    call, _ = _add(submission, a, b, _world(submission))
+    call, _ = _add(submission, a, b, torch.device("cpu"))
     for index, (name, before) in enumerate((("a", a), ("b", b))):
         after = call.args[index] if index < len(call.args) else None
         same = isinstance(after, TensorValue) and after.dtype == before.dtype

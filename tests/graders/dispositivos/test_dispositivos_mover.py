@@ -43,9 +43,18 @@ def _right(submission: Submission) -> list[torch.device]:
     return right if own is None else [*right, own]
 
 
+def _world(submission: Submission) -> str:
+    return "con CUDA" if submission.cuda_available else "sin CUDA"
+
+
 @pytest.mark.grade_cell("dispositivos-mover", weight=2)
 def test_device(submission: Submission) -> None:
     """`device` es el dispositivo que devuelve `get_device()`."""
+    for world in submission.worlds:
+        _check_device(world)
+
+
+def _check_device(submission: Submission) -> None:
     value = submission.value("device")
     if isinstance(value, FunctionValue) and value.type_name != "type":
         fail(
@@ -68,7 +77,8 @@ def test_device(submission: Submission) -> None:
         )
     if not any(_same(device, right) for right in _right(submission)):
         fail(
-            f"`device` es `{device}`, y no es el dispositivo que hay que usar en esta máquina.",
+            f"En una máquina {_world(submission)}, `device` es `{device}`, y no es el dispositivo "
+            "que hay que usar.",
             "Usa lo que devuelve `get_device()` en lugar de escribir el dispositivo a mano.",
             "wrong-device",
         )
@@ -77,6 +87,11 @@ def test_device(submission: Submission) -> None:
 @pytest.mark.grade_cell("dispositivos-mover", weight=1)
 def test_dispositivo(submission: Submission) -> None:
     """`tensor` está en ese dispositivo."""
+    for world in submission.worlds:
+        _check_place(world)
+
+
+def _check_place(submission: Submission) -> None:
     place = device_of(submission.tensor("tensor").device)
     right = _right(submission)
     if submission.has("device"):
@@ -86,13 +101,13 @@ def test_dispositivo(submission: Submission) -> None:
         return
     if place is not None and place.type == "cpu":
         fail(
-            "`tensor` se ha quedado en la CPU.",
+            f"En una máquina {_world(submission)}, `tensor` se ha quedado en la CPU.",
             "Un tensor no se mueve solo: `.to(...)` devuelve otro tensor, que hay que guardar. "
             f"{LESSON}",
             "left-on-cpu",
         )
     fail(
-        "`tensor` no está en `device`.",
+        f"En una máquina {_world(submission)}, `tensor` no está en `device`.",
         f"Pasa `device` a `.to(...)` y guarda lo que devuelve. {LESSON}",
         "wrong-device",
     )
@@ -136,6 +151,11 @@ def _mistake(actual: torch.Tensor, given: torch.Tensor) -> str:
 @pytest.mark.grade_cell("dispositivos-mover", weight=2)
 def test_valores(submission: Submission) -> None:
     """`tensor` tiene los valores de `rand_tensor`."""
+    for world in submission.worlds:
+        _check_values(world)
+
+
+def _check_values(submission: Submission) -> None:
     tensor = submission.tensor("tensor")
     given = _given(submission)
     if tensor.shape != tuple(given.shape):

@@ -12,6 +12,7 @@ from autograder.grading import (
     CheckFailed,
     FunctionValue,
     NotAttempted,
+    OnDevice,
     OpaqueValue,
     Submission,
     TensorValue,
@@ -51,6 +52,12 @@ WRONG_VALUES: Final[Mapping[str, tuple[str, str, tuple[Callable[[Array], Array],
 EXCEPTIONS: Final = (
     ("NameError", "undefined-name", "Dentro de la función se usa un nombre que no existe ahí."),
     ("positional argument", "wrong-arguments", "La función recibe un solo argumento, el tensor."),
+    (
+        "device type tensor to numpy",
+        "left-on-cuda",
+        "NumPy no llega a la memoria de una GPU: antes hay que traer el tensor a la CPU con "
+        "`.cpu()`, que no hace nada si ya está allí.",
+    ),
     ("CUDA", "cuda-unavailable", "Para NumPy el tensor tiene que ir a la CPU, no a CUDA."),
     ("NVIDIA", "cuda-unavailable", "Para NumPy el tensor tiene que ir a la CPU, no a CUDA."),
     (
@@ -78,7 +85,7 @@ def _input(submission: Submission, dtype: torch.dtype, rank: int) -> torch.Tenso
     return torch.randint(-most, most + 1, shape, generator=submission.generator).to(dtype)
 
 
-def _works(submission: Submission, t: torch.Tensor) -> bool:
+def _works(submission: Submission, t: torch.Tensor | OnDevice) -> bool:
     """Whether ``to_numpy`` returns anything for this tensor."""
     try:
         submission.call("to_numpy", t)
@@ -87,9 +94,16 @@ def _works(submission: Submission, t: torch.Tensor) -> bool:
     return True
 
 
-def _explained(submission: Submission, error: CheckFailed, t: torch.Tensor) -> CheckFailed:
+def _without_grad(t: torch.Tensor | OnDevice) -> torch.Tensor | OnDevice:
+    return OnDevice(t.tensor.detach(), t.device) if isinstance(t, OnDevice) else t.detach()
+
+
+def _explained(
+    submission: Submission, error: CheckFailed, t: torch.Tensor | OnDevice
+) -> CheckFailed:
     """The failed check for a call that raised, with the mistake where it is known."""
-    if t.requires_grad and _works(submission, t.detach()):
+    plain = t.tensor if isinstance(t, OnDevice) else t
+    if plain.requires_grad and _works(submission, _without_grad(t)):
         return CheckFailed(
             "`to_numpy` falla con un tensor que requiere gradiente.",
             "NumPy no sabe de gradientes: hay que separar antes el tensor de su grafo. "
@@ -111,7 +125,7 @@ def _explained(submission: Submission, error: CheckFailed, t: torch.Tensor) -> C
     return error
 
 
-def _called(submission: Submission, t: torch.Tensor) -> Value:
+def _called(submission: Submission, t: torch.Tensor | OnDevice) -> Value:
     """What ``to_numpy`` returns; when it raises, fails and says why where that is known."""
     try:
         return submission.call("to_numpy", t).value
@@ -123,7 +137,7 @@ def _called(submission: Submission, t: torch.Tensor) -> Value:
         raise _explained(submission, error, t) from error
 
 
-def _array(submission: Submission, t: torch.Tensor) -> ArrayValue:
+def _array(submission: Submission, t: torch.Tensor | OnDevice) -> ArrayValue:
     """The student's array; fails and says what was returned if it is none."""
     value = _called(submission, t)
     if value is None:
@@ -206,7 +220,7 @@ def _check_values(actual: ArrayValue, expected: Array) -> None:
     )
 
 
-@pytest.mark.grade_cell("dispositivos-numpy", weight=2)
+@pytest.mark.grade_cell("dispositivos-numpy", weight=1)
 def test_normal(submission: Submission) -> None:
     """`to_numpy` da el array de un tensor corriente."""
     for rank in (1, 2, 3, 0):
@@ -215,6 +229,26 @@ def test_normal(submission: Submission) -> None:
 
 
 @pytest.mark.grade_cell("dispositivos-numpy", weight=2)
+def test_en_cuda(submission: Submission) -> None:
+    """`to_numpy` también acierta con un tensor que está en CUDA."""
+    world = submission.with_cuda
+    for device in ("cuda", "cuda:0"):  # of the one kind that other checks leave no doubt about
+        t = _input(world, torch.float32, 2)
+        _check_values(_array(world, OnDevice(t, device)), reference.to_numpy(t))
+    t = _input(world, torch.float32, 2).requires_grad_()
+    if _is_right(world, t):  # else that is another mistake, judged by itself
+        _check_values(_array(world, OnDevice(t, "cuda")), reference.to_numpy(t))
+
+
+def _is_right(submission: Submission, t: torch.Tensor) -> bool:
+    try:
+        _check_values(_array(submission, t), reference.to_numpy(t))
+    except CheckFailed:
+        return False
+    return True
+
+
+@pytest.mark.grade_cell("dispositivos-numpy", weight=1)
 def test_con_grad(submission: Submission) -> None:
     """`to_numpy` también acierta con un tensor que requiere gradiente."""
     for dtype, rank in ((torch.float32, 1), (torch.float32, 2), (torch.float64, 2)):
