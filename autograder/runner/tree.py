@@ -1,5 +1,7 @@
 """The processes of one submission, seen from outside its namespaces."""
 
+from __future__ import annotations
+
 import contextlib
 import time
 from collections.abc import Callable, Collection
@@ -17,7 +19,11 @@ class Tree:
     """Tells the processes of a submission from others, and its checkpoints from the rest."""
 
     def __init__(
-        self, warm: int, others: Collection[int], reap: Callable[[], None] = lambda: None
+        self,
+        warm: int,
+        others: Collection[int],
+        reap: Callable[[], None] = lambda: None,
+        beside: Collection[Tree] = (),
     ) -> None:
         """Take every process for the submission's own that appears from now on.
 
@@ -25,9 +31,11 @@ class Tree:
             warm: the process from which all of a warm process's descend.
             others: the processes below it that are there already.
             reap: has the warm process take note of the end of what was left to it.
+            beside: the submissions that are running still, whose checkpoints may fork.
         """
         self._warm = warm
         self._reap = reap
+        self._beside = tuple(beside)
         self.others = frozenset(others)
         self._members: set[int] | None = None
         self._kept_ids: set[object] = set()
@@ -44,7 +52,8 @@ class Tree:
         """The submission's processes."""
         every = self.every()
         if self._members is None:
-            return [pid for pid in every if pid not in self.others]
+            known = self.others.union(*(tree.own() for tree in self._beside))
+            return [pid for pid in every if pid not in known]
         found = self._members & set(every)
         return sorted(found.union(*map(descendants, found)))
 

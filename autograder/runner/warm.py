@@ -559,7 +559,8 @@ class WarmProcess:
         assert self._process is not None
         for tree in self._trees:
             tree.settle()
-        tree = Tree(self._process.pid, descendants(self._process.pid), self._reap)
+        there = descendants(self._process.pid)
+        tree = Tree(self._process.pid, there, self._reap, tuple(self._trees))
         self._trees.append(tree)
         return tree
 

@@ -40,7 +40,7 @@ def test_with(submission: Submission) -> None:
 @pytest.mark.grade_cell("one-double", weight=4)
 def test_double(submission: Submission) -> None:
     """`double` doubles where its argument is."""
-    for world, device in zip(submission.worlds, ("cpu", "cuda:0"), strict=True):
+    for world, device in 2 * list(zip(submission.worlds, ("cpu", "cuda:0"), strict=True)):
         result = world.call("double", OnDevice(torch.ones(2), device)).value
         if world.as_tensor(result, "the result").device != device:
             fail("elsewhere")
@@ -101,6 +101,14 @@ def test_a_student_who_switches_the_emulation_on_or_off_changes_no_machine(cours
     assert graded(course, "off", switch.format("disable") + RIGHT).score == 7
     graded(course, "on-cuda", switch.format("enable") + 't = torch.ones(3, device="cuda")')
     assert course.scores("one")["on-cuda"]["one-tensor"] == 2
+
+
+def test_undoing_what_the_grader_has_decided_gains_nothing(course: Course) -> None:
+    undo = "from autograder.cuda import switch\nswitch._decided = None\nswitch.{}()\n"
+    graded(course, "undo-off", undo.format("enable") + 't = torch.ones(3, device="cuda")')
+    assert course.scores("one")["undo-off"]["one-tensor"] == 2
+    graded(course, "undo-on", undo.format("disable") + "t = torch.ones(3)")
+    assert course.scores("one")["undo-on"]["one-tensor"] == 1
 
 
 def test_a_function_that_needs_more_than_the_emulation_is_left_to_a_person(course: Course) -> None:
