@@ -174,6 +174,7 @@ def _initialise() -> None:
 _FUNCTIONS: Final[dict[str, Any]] = {
     "is_available": lambda: True,
     "is_initialized": lambda: True,
+    "_initialized": True,  # torch.utils.checkpoint keeps random states only then
     "init": lambda: None,
     "_lazy_init": _initialise,
     "_is_in_bad_fork": lambda: False,
@@ -264,8 +265,33 @@ _ACCELERATOR: Final[dict[str, Any]] = {
 }
 
 _BETWEEN_GPUS: Final = (
-    "broadcast broadcast_coalesced reduce_add reduce_add_coalesced scatter gather".split()
+    "broadcast broadcast_coalesced reduce_add reduce_add_coalesced gather".split()
 )
+
+
+def _module_of(device: object = None) -> Any:
+    """``torch.get_device_module``: without a device it is that of the accelerator."""
+    return getattr(torch, "cuda" if device is None else torch.device(device).type)  # type: ignore[call-overload]
+
+
+def _scatter(
+    tensor: torch.Tensor,
+    devices: Iterable[object] | None = None,
+    chunk_sizes: object = None,
+    dim: int = 0,
+    streams: object = None,
+    *,
+    out: object = None,
+) -> tuple[torch.Tensor, ...]:
+    """To one GPU, as ``nn.DataParallel`` asks where there is one, it is a move.
+
+    Raises:
+        NotEmulatedError: to more of them.
+    """
+    indices = [state.cuda_index(device) for device in devices or ()]
+    if len(indices) != 1:
+        not_emulated("torch.nn.parallel.comm.scatter to several GPUs")
+    return (tensor.to(state.device_at(indices[0])),)
 
 
 def _named(name: str, function: Any) -> Any:
@@ -295,4 +321,6 @@ def install(patches: Patches) -> None:
     for name in _BETWEEN_GPUS:
         operation = f"torch.nn.parallel.comm.{name}"
         patches.replace(torch.nn.parallel.comm, name, _reached(operation))
+    patches.set(torch.nn.parallel.comm, "scatter", _scatter)
+    patches.replace(torch, "get_device_module", _module_of)
     patches.replace(torch.backends.cudnn, "is_acceptable", lambda tensor: False)

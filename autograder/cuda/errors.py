@@ -79,6 +79,28 @@ def different_argument(
     )
 
 
+def gradient_elsewhere(given: torch.device, own: torch.device) -> RuntimeError:
+    """A gradient is assigned that is not where its tensor is (autograd/python_variable.cpp)."""
+    if given.type != own.type:
+        where, places = "with device type", (given.type, own.type)
+    else:
+        where, places = "located on device with index", (str(given.index), str(own.index))
+    return RuntimeError(
+        f"attempting to assign a gradient {where} '{places[0]}' to a tensor {where} '{places[1]}'. "
+        "Please ensure that the gradient and the tensor are on the same device"
+    )
+
+
+def invalid_gradient(
+    position: int, given: torch.device, own: torch.device, function: str = ""
+) -> RuntimeError:
+    """A gradient is not where the tensor is that it belongs to (engine.cpp, validate_outputs)."""
+    start = f"Function {function} returned an " if function else ""
+    return RuntimeError(
+        f"{start}invalid gradient at index {position} - expected device {own} but got {given}"
+    )
+
+
 def to_numpy(device: torch.device) -> TypeError:
     """NumPy reads no CUDA memory (torch/csrc/utils/tensor_numpy.cpp)."""
     return TypeError(

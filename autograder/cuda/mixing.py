@@ -58,21 +58,29 @@ def _kernels() -> dict[str, Kernel]:
         found[entry.partition("(")[0]] = Kernel(
             checked="device_check: NoCheck" not in entry,
             structured=structured,
-            on_cuda=structured or re.search(r"(?m)^    [\w, ]*CUDA", entry) is not None,
+            on_cuda=structured or re.search(r"(?m)^    [\w, ]*\bCUDA\b", entry) is not None,
         )
     return found
 
 
-def _method(func: Any) -> str:
-    """What torchgen calls the wrapper of an operator's CUDA kernel."""
+_OF_LAYOUTS: Final[Mapping[torch.layout, str]] = {
+    torch.sparse_coo: "SparseCUDA",
+    torch.sparse_csr: "SparseCsrCUDA",
+}
+
+
+def _method(func: Any, layouts: frozenset[torch.layout] = frozenset()) -> str:
+    """What torchgen calls the wrapper of an operator's CUDA kernel (register_dispatch_key.py)."""
     schema = func._schema
     overload = schema.overload_name
     name = schema.name.partition("::")[2]
     own = name + ("_out" if any(a.is_out for a in schema.arguments) else "")
-    own += f"_{overload}" if overload else ""
+    for layout, backend in _OF_LAYOUTS.items():
+        if layout in layouts:
+            return f"wrapper_{backend}_{overload}_{own}"
     kernel = _kernels().get(f"{name}.{overload}" if overload else name)
     if kernel is None or kernel.structured:
-        return f"wrapper_CUDA_{own}"
+        return f"wrapper_CUDA_{own}_{overload}" if overload else f"wrapper_CUDA_{own}"
     return f"wrapper_CUDA_{overload}_{own}"
 
 
@@ -82,6 +90,7 @@ class _Operand:
     tensor: torch.Tensor
     index: int
     written: bool
+    is_out: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -126,6 +135,9 @@ class _Devices(TorchDispatchMode):
         operands = list(self._operands(func, args, kwargs))
         indices = {operand.index for operand in operands}
         if len(indices) > 1:
+            if _is_composite(func):
+                with self:
+                    return func._op_dk(_COMPOSITE, *args, **kwargs)
             _check(func, operands)
         out = func(*args, **kwargs)
         index = max(indices, default=OTHER)
@@ -145,7 +157,20 @@ class _Devices(TorchDispatchMode):
             for tensor in tensors_in([value]):
                 index = self._index(tensor)
                 if index != OTHER:
-                    yield _Operand(argument.name, tensor, index, written)
+                    yield _Operand(argument.name, tensor, index, written, argument.is_out)
+
+
+_COMPOSITE: Final = torch._C.DispatchKey.CompositeExplicitAutograd
+
+
+def _is_composite(func: Any) -> bool:
+    """Whether CUDA has no kernel of its own for an operator, but runs it as several others."""
+    name, overload = func._schema.name.partition("::")[2], func._schema.overload_name
+    kernel = _kernels().get(f"{name}.{overload}" if overload else name)
+    if kernel is None or kernel.on_cuda or name in _ANY_DEVICE or name in _OWN_CHECKS:
+        return False
+    has_kernel: bool = func.has_kernel_for_dispatch_key(_COMPOSITE)
+    return has_kernel
 
 
 def _check(func: Any, operands: list[_Operand]) -> None:
@@ -163,24 +188,63 @@ def _check(func: Any, operands: list[_Operand]) -> None:
     overload = func._schema.overload_name
     kernel = _kernels().get(f"{name}.{overload}" if overload else name)
     if kernel is not None and kernel.checked and kernel.on_cuda:
-        _same_device(operands, _method(func))
+        layouts = frozenset(operand.tensor.layout for operand in operands)
+        _same_device(operands, _method(func, layouts))
     else:
         _elementwise(operands)
 
 
 def _same_device(operands: list[_Operand], method: str) -> None:
-    common = operands[0]
-    for operand in operands:
+    """Arguments that are written come first, then all in their order (torchgen)."""
+    ordered = sorted(operands, key=lambda operand: not operand.is_out)
+    common = ordered[0]
+    for operand in ordered:
         if operand.index != common.index:
             raise errors.different_argument(operand.name, operand.device, common.device, method)
 
 
-def _elementwise(operands: list[_Operand]) -> None:
+def _is_number_of_the_cpu(operand: _Operand) -> bool:
+    return operand.index == CPU and operand.tensor.dim() == 0 and not operand.written
+
+
+def _elementwise(operands: list[_Operand], most_numbers: int | None = None) -> None:
+    """Numbers of the CPU go with CUDA, if so many do (TensorIterator's compute_types)."""
     common = next(operand for operand in operands if operand.index >= 0)
+    numbers = 0
     for operand in operands:
-        scalar = operand.index == CPU and operand.tensor.dim() == 0 and not operand.written
-        if operand.index != common.index and not scalar:
+        if _is_number_of_the_cpu(operand) and most_numbers != 0:
+            numbers += 1
+            if most_numbers is not None and numbers > most_numbers:
+                raise RuntimeError("Trying to pass too many CPU scalars to non-CPU kernel!")
+        elif operand.index != common.index:
             raise errors.different_devices(common.device, operand.device)
+
+
+def _lerp(operands: list[_Operand]) -> None:
+    _elementwise(operands, most_numbers=1)
+
+
+def _addcdiv(operands: list[_Operand]) -> None:
+    """Operations on three tensors take none (TensorIterator's build_ternary_op)."""
+    _elementwise(operands, most_numbers=0)
+
+
+def _addcmul(operands: list[_Operand]) -> None:
+    """It has come to take a number in the last place (ATen/native/cuda/PointwiseOpsKernel.cu)."""
+    if errors.VERSION < (2, 7):
+        _addcdiv(operands)
+        return
+    _elementwise(operands, most_numbers=1)
+    for operand in operands:
+        if _is_number_of_the_cpu(operand) and operand.name in ("self", "tensor1"):
+            instead = (
+                " However, CPU Scalar support for tensor2 is supported, please swap your tensor1 "
+                "and tensor2 terms."
+            )
+            raise RuntimeError(
+                f"CPU Scalar support for {operand.name} argument is not supported when calling "
+                f"addcmul on CUDA tensors.{instead if operand.name == 'tensor1' else ''}"
+            )
 
 
 def _indexing(operands: list[_Operand]) -> None:
@@ -226,13 +290,38 @@ def _embedding(operands: list[_Operand]) -> None:
     _same_device(renamed, "wrapper_CUDA__index_select")
 
 
+def _matrix_times_vector(operands: list[_Operand]) -> None:
+    """Added into a new tensor with the options of the vector (ATen/native/Blas.cpp ``mv``)."""
+    matrix, vector = operands[0], operands[-1]
+    result = _Operand("self", vector.tensor, vector.index, True)
+    matrix = _Operand("mat", matrix.tensor, matrix.index, False)
+    _same_device([result, matrix, vector], "wrapper_CUDA_addmv_")
+
+
+def _batch_norm(operands: list[_Operand]) -> None:
+    """On CUDA it is cuDNN's where there is a weight (ATen/native/Normalization.cpp)."""
+    is_cudnn = operands[0].index >= 0 and any(each.name == "weight" for each in operands)
+    kernel = "cudnn_batch_norm" if is_cudnn else "native_batch_norm"
+    _same_device(operands, f"wrapper_CUDA__{kernel}")
+
+
+def _is_for_mkldnn(given: torch.Tensor, weight: torch.Tensor) -> bool:
+    """Whether oneDNN would be asked for a convolution on the CPU (``ConvParams::use_mkldnn``)."""
+    return given.dtype == torch.float32 and (
+        given.shape[0] > 1
+        or given.shape[:4].numel() > 20480
+        or (weight.dim() > 3 and min(weight.shape[-2:]) > 3)
+    )
+
+
 def _convolution(operands: list[_Operand]) -> None:
     """ATen/native/Convolution.cpp ``check_input_same_type_as_parameters``."""
     given = operands[0]
     for operand in operands[1:]:
         if operand.index != given.index and operand.name in ("weight", "bias"):
             layout = ""
-            if given.index < 0 and operand.name == "weight":
+            for_cpu = given.index < 0 and operand.name == "weight"
+            if for_cpu and _is_for_mkldnn(given.tensor, operand.tensor):
                 layout = " or input should be a MKLDNN tensor and weight is a dense tensor"
             raise RuntimeError(
                 f"Input type ({_type_string(given)}) and {operand.name} type "
@@ -249,6 +338,12 @@ _OWN_CHECKS: Final[Mapping[str, Callable[[list[_Operand]], None]]] = {
     "masked_fill": _masked_fill,
     "masked_fill_": _masked_fill,
     "embedding": _embedding,
+    "mv": _matrix_times_vector,
+    "native_batch_norm": _batch_norm,
+    "cudnn_batch_norm": _batch_norm,
+    **dict.fromkeys(("addcmul", "addcmul_"), _addcmul),
+    **dict.fromkeys(("addcdiv", "addcdiv_"), _addcdiv),
+    **dict.fromkeys(("lerp", "lerp_"), _lerp),
     "convolution": _convolution,
     "_convolution": _convolution,
     "convolution_overrideable": _convolution,
@@ -269,8 +364,6 @@ def run(
     Raises:
         RuntimeError: CUDA does not allow that; worded as it does.
     """
-    if func in _RECURRENT:
-        _check_recurrent(args)
     tensors = list(tensors_in([args, kwargs]))
     given = {id(storage_of(tensor)) for tensor in tensors}
     with _Devices(tensors):
@@ -296,6 +389,65 @@ def _check_recurrent(args: tuple[Any, ...]) -> None:
                     f"{state.device_at(index_of(given))} and {name} tensor at "
                     f"{state.device_at(index_of(tensor))}"
                 )
+
+
+def _check_attention(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """ATen/native/transformers/attention.cpp ``validate_sdpa_input``."""
+    names = ("query", "key", "value")
+    given = dict(zip(names, args, strict=False)) | kwargs
+    devices = [state.device_at(index_of(given[name])) for name in names]
+    if len(set(devices)) > 1:
+        raise RuntimeError(
+            "Expected query, key, and value to have the same device type, but got query.device: "
+            f"{devices[0]} key.device: {devices[1]} and value.device: {devices[2]} instead."
+        )
+
+
+def _check_window(name: str) -> Callable[[tuple[Any, ...], dict[str, Any]], None]:
+    """ATen/native/SpectralOps.cpp ``stft`` and ``istft``."""
+
+    def check(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        given = args[0] if args else kwargs["input"]
+        window = args[4] if len(args) > 4 else kwargs.get("window")
+        if isinstance(window, torch.Tensor) and index_of(window) != index_of(given):
+            raise RuntimeError(
+                f"{name} input and window must be on the same device but got self on "
+                f"{state.device_at(index_of(given))} and window on "
+                f"{state.device_at(index_of(window))}"
+            )
+
+    return check
+
+
+def _refuse(text: str) -> Callable[[tuple[Any, ...], dict[str, Any]], None]:
+    def refuse(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        raise RuntimeError(text)
+
+    return refuse
+
+
+_BEFORE: Final[Mapping[Any, Callable[[tuple[Any, ...], dict[str, Any]], None]]] = {
+    F.scaled_dot_product_attention: _check_attention,
+    torch.stft: _check_window("stft"),
+    torch.istft: _check_window("istft"),
+    torch.meshgrid: _refuse("meshgrid expects all tensors to have the same device"),
+    torch.block_diag: _refuse("torch.block_diag: input tensors must all be on the same device."),
+}
+"""What looks at devices before its first kernel (ATen/native/TensorShape.cpp)."""
+
+
+def agreed(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a function looks at its tensors' devices itself and finds nothing wrong.
+
+    Raises:
+        RuntimeError: it finds something.
+    """
+    if func in _RECURRENT:
+        _check_recurrent(args)  # what else there is are the sizes of a packed sequence
+        return True
+    if func in _BEFORE:
+        _BEFORE[func](args, kwargs)
+    return False
 
 
 _KERNELS_OF_PRODUCTS: Final = {1: "dot", 2: "addmm_cuda", 3: "baddbmm_cuda"}

@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import _device
 
 from autograder.cuda import mixing, randomness, state
-from autograder.cuda.placement import place, survey
+from autograder.cuda.placement import pinned_copy, place, survey
 from autograder.cuda.state import CPU, OTHER
 
 Function = Callable[..., Any]
@@ -65,7 +65,13 @@ def made_on(func: Function, args: tuple[Any, ...], kwargs: dict[str, Any], index
         out = plain(func, args, kwargs | {"device": "cpu"})
     if index >= 0 or state.current.roots:
         place(out, index)
-    return out.pin_memory() if pinned else out
+    return pinned_copy(out) if pinned else out
+
+
+_OF_NUMBERS: Final = frozenset(
+    {torch.full, torch.arange, torch.linspace, torch.logspace, torch.ones, torch.zeros}
+)
+"""Functions that take tensors for the numbers in them: these do not say where to make another."""
 
 
 def emulate(func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -78,7 +84,10 @@ def emulate(func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         if func in _device._device_constructors():
             return made_on(func, args, kwargs, default_index())
         return plain(func, args, kwargs)
-    if mixed:
+    state.current.computing = index
+    if index >= 0 and func in _OF_NUMBERS:
+        return made_on(func, args, kwargs, default_index())
+    if mixed and not mixing.agreed(func, args, kwargs):
         return mixing.run(func, args, kwargs, plain)
     if index == CPU and not state.current.roots:
         return plain(func, args, kwargs)
@@ -133,5 +142,5 @@ def switch_off() -> None:
 @contextmanager
 def active() -> Iterator[None]:
     """The mode, for Python code that is called from inside of a call."""
-    with nullcontext() if MODE in _stack() else MODE:
+    with nullcontext() if MODE in _stack() or not state.devices else MODE:
         yield

@@ -7,10 +7,11 @@ from typing import Any, Final, cast
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from autograder.cuda import state
 from autograder.cuda.mode import Function, default_index, handles, made_on, plain
-from autograder.cuda.placement import PINNED, index_of, place, storage_of
+from autograder.cuda.placement import index_of, pinned_copy, place
 from autograder.cuda.reading import type_of
 from autograder.cuda.state import CPU, OTHER
 
@@ -71,7 +72,7 @@ def to(tensor: torch.Tensor, index: int, copy: bool = False, **options: Any) -> 
 def _parsed(args: _Args, kwargs: _Kwargs) -> tuple[int | None, _Kwargs]:
     """The device that ``Tensor.to`` is given, None without one, and its other arguments."""
     kwargs = dict(kwargs)
-    other = kwargs.pop("other", None)
+    other = kwargs.pop("tensor", None)
     if args and isinstance(args[0], torch.Tensor):
         other, args = args[0], args[1:]
     if other is not None:
@@ -91,8 +92,14 @@ def _to(func: Function, args: _Args, kwargs: _Kwargs) -> Any:
     tensor = args[0]
     index, options = _parsed(args[1:], kwargs)
     source = index_of(tensor)
-    if index == OTHER or not (tensor.is_cpu or source >= 0):  # to or from a third kind of device
+    third = not (tensor.is_cpu or source >= 0)
+    if index == OTHER or (third and index is None):
         return plain(func, args, kwargs)
+    if third and index is not None:
+        out = plain(func, (tensor,), {**options, "device": "cpu"})
+        if index >= 0:
+            place(out, index)
+        return out
     if index is None or index == source:
         out = plain(func, (tensor,), {"dtype": tensor.dtype, **options})
         if source >= 0 or state.current.roots:
@@ -118,11 +125,10 @@ def _parse_to(func: Function, args: _Args, kwargs: _Kwargs) -> Any:
 @handles(_T.cuda)
 def _cuda(func: Function, args: _Args, kwargs: _Kwargs) -> Any:
     spec = args[1] if len(args) > 1 else kwargs.get("device")
-    return to(
-        args[0],
-        state.cuda_index(spec),
-        memory_format=kwargs.get("memory_format"),
-    )
+    index = state.current.index if spec is None else state.index_for(spec)
+    if index < 0:
+        raise RuntimeError("Invalid device, must be cuda device")  # python_variable_methods.cpp
+    return to(args[0], index, memory_format=kwargs.get("memory_format"))
 
 
 @handles(_T.cpu)
@@ -157,14 +163,30 @@ def _pin_memory(func: Function, args: _Args, kwargs: _Kwargs) -> Any:
     tensor = args[0]
     if index_of(tensor) >= 0:
         raise RuntimeError(f"cannot pin '{type_of(tensor)}' only dense CPU tensors can be pinned")
-    if getattr(storage_of(tensor), PINNED, False):
-        return tensor
-    pinned = plain(_T.clone, (tensor,), {})
-    setattr(storage_of(pinned), PINNED, True)
-    return pinned
+    return pinned_copy(tensor)
 
 
-@handles(_T.data.__set__, _T.set_, torch.utils.swap_tensors)
+_original_set: Final[Any] = _T.set_
+
+
+def set_(self: torch.Tensor, source: Any = None, *args: Any, **kwargs: Any) -> torch.Tensor:
+    """``Tensor.set_``: a tensor keeps its device (ATen/native/Resize.h ``checkSetStorage``).
+
+    torch asks no mode about it.
+    """
+    own = index_of(self)
+    if isinstance(source, torch.Tensor) and index_of(source) != own:
+        raise RuntimeError(
+            f'Attempted to set the storage of a tensor on device "{state.device_at(own)}" to a '
+            f'storage on different device "{state.device_at(index_of(source))}".  This is no '
+            "longer allowed; the devices must match."
+        )
+    given = () if source is None else (source, *args)
+    same: torch.Tensor = _original_set(self, *given, **kwargs)
+    return same
+
+
+@handles(_T.data.__set__, torch.utils.swap_tensors)
 @handles(_T.copy_, _T.new_tensor, _T.__reduce_ex__, _T.__setstate__)
 def _as_the_first(func: Function, args: _Args, kwargs: _Kwargs) -> Any:
     """What is given may be on another device than the tensor, whose device the result has."""
@@ -179,9 +201,12 @@ def _as_the_first(func: Function, args: _Args, kwargs: _Kwargs) -> Any:
 
 @handles(*(getattr(_T, name) for name in ("expand_as", "view_as", "reshape_as")))
 @handles(*(getattr(_T, name) for name in ("new_empty", "new_full", "new_ones", "new_zeros")))
-@handles(_T.new_empty_strided)
+@handles(_T.new_empty_strided, torch.ctc_loss, F.ctc_loss)
 def _like_the_first(func: Function, args: _Args, kwargs: _Kwargs) -> Any:
-    """The other tensor lends its shape only, a fill value its number."""
+    """The other tensor lends its shape only, a fill value its number.
+
+    Targets and lengths of a CTC loss may be anywhere (ATen/native/LossCTC.cpp).
+    """
     spec = kwargs.get("device")
     if spec is not None:
         return made_on(func, args, kwargs, state.index_for(spec))

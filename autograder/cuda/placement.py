@@ -22,15 +22,23 @@ PINNED: Final = "_emulated_pinned"
 _TENSOR: Final[Any] = torch._C.TensorBase
 _storage_of = _TENSOR.untyped_storage
 _is_cpu = _TENSOR.is_cpu.__get__
+_real_device: Final[Any] = torch._C.StorageBase.device.__get__  # type: ignore[attr-defined]
+
+
+_NO_STORAGE: Final = (RuntimeError, ValueError)
+"""What a tensor without a storage raises; ``ValueError`` does an uninitialised parameter."""
 
 
 def storage_of(tensor: torch.Tensor) -> Any:
     """What carries the mark: the storage below a tensor and function transforms around it."""
     try:
         return _storage_of(tensor)
-    except RuntimeError:  # NotImplementedError among them
+    except _NO_STORAGE:
         inner = _inner(tensor)
         return tensor if inner is None else storage_of(inner)
+    except ValueError:  # an uninitialised parameter, which refuses all but few methods
+        with torch._C.DisableTorchFunction():
+            return _storage_of(tensor)
 
 
 def _inner(tensor: torch.Tensor) -> torch.Tensor | None:
@@ -42,13 +50,29 @@ def _inner(tensor: torch.Tensor) -> torch.Tensor | None:
     return None
 
 
-def _marked(tensor: torch.Tensor) -> int:
+def marked(tensor: torch.Tensor) -> int:
     """The index of the device that a tensor is marked with, ``OTHER`` without a mark."""
     try:
         mark = getattr(_storage_of(tensor), MARK, None)
-    except RuntimeError:
+    except (RuntimeError, ValueError):
         mark = getattr(storage_of(tensor), MARK, None)
     return OTHER if mark is None else mark.index
+
+
+def _of_the_cpu(tensor: torch.Tensor, carrier: Any) -> bool:
+    """Whether the CPU holds a tensor's numbers, emulated or not.
+
+    The mode may be on here, as in a hook, and would answer "no" for the emulated device; what
+    carries the mark is asked past it.
+    """
+    if _is_cpu(tensor):
+        return True
+    if isinstance(carrier, torch.UntypedStorage):
+        kind: str = _real_device(carrier).type
+        return kind == "cpu"
+    with torch._C.DisableTorchFunction():
+        is_cpu: bool = carrier.is_cpu
+        return is_cpu
 
 
 def index_of(tensor: torch.Tensor) -> int:
@@ -56,18 +80,18 @@ def index_of(tensor: torch.Tensor) -> int:
 
     What the running backward pass has made and nobody has marked is where that pass began.
     """
-    index = _marked(tensor)
+    index = marked(tensor)
     if index != OTHER:
         return index
     roots = state.current.roots
-    return roots[-1] if roots and _is_cpu(tensor) else CPU
+    return roots[-1] if roots and _of_the_cpu(tensor, storage_of(tensor)) else CPU
 
 
 def place(value: object, index: int) -> None:
     """Mark every tensor in a value that has no mark yet as being on a device."""
     if isinstance(value, torch.Tensor):
         carrier = storage_of(value)
-        if getattr(carrier, MARK, None) is None and _is_cpu(value):
+        if getattr(carrier, MARK, None) is None and _of_the_cpu(value, carrier):
             size = carrier.nbytes() if isinstance(carrier, torch.UntypedStorage) else 0
             setattr(carrier, MARK, Allocation(index, size) if index >= 0 else HOST)
     elif isinstance(value, (list, tuple)):
@@ -100,7 +124,7 @@ def survey(args: Iterable[object], kwargs: Mapping[str, object]) -> tuple[int, b
     roots = state.current.roots
     found, mixed, unmarked = OTHER, False, False
     for tensor in tensors_in(args):
-        index = _marked(tensor)
+        index = marked(tensor)
         if index == OTHER:
             if roots:
                 unmarked = True
@@ -119,3 +143,12 @@ def survey(args: Iterable[object], kwargs: Mapping[str, object]) -> tuple[int, b
     if unmarked and found == OTHER:
         found = roots[-1]
     return found, mixed
+
+
+def pinned_copy(tensor: torch.Tensor) -> torch.Tensor:
+    """A copy of a tensor of the CPU that says that its memory is pinned; itself if it says so."""
+    if getattr(storage_of(tensor), PINNED, False):
+        return tensor
+    pinned = tensor.clone()
+    setattr(storage_of(pinned), PINNED, True)
+    return pinned

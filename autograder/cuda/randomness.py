@@ -61,7 +61,7 @@ class _IsGenerator(_Meta):  # type: ignore[misc]
 class Generator(torch._C.Generator, metaclass=_IsGenerator):
     """``torch.Generator``, also for an emulated device."""
 
-    _index: int
+    _device: torch.device
 
     def __new__(cls, device: object = "cpu") -> Any:
         """Make a generator for a device; for the CPU and others it is torch's own.
@@ -73,7 +73,7 @@ class Generator(torch._C.Generator, metaclass=_IsGenerator):
         if index < 0:
             return torch._C.Generator(device)  # type: ignore[arg-type]
         made = super().__new__(cls)
-        made._index = index
+        made._device = state.device_at(index) if isinstance(device, int) else torch.device(device)  # type: ignore[call-overload]
         return made
 
     def __init__(self, device: object = "cpu") -> None:
@@ -81,8 +81,8 @@ class Generator(torch._C.Generator, metaclass=_IsGenerator):
 
     @property
     def device(self) -> torch.device:  # type: ignore[override]
-        """The device that it draws for."""
-        return state.device_at(self._index)
+        """The device that it was made for, without an index where none was named."""
+        return self._device
 
 
 def is_random(func: object) -> bool:

@@ -23,11 +23,11 @@ _Kwargs = dict[str, Any]
 @handles(*(getattr(_T, name).__get__ for name in ("shape", "dtype", "ndim", "requires_grad")))
 @handles(*(getattr(_T, name).__get__ for name in ("grad_fn", "is_leaf", "layout", "_version")))
 @handles(_T.requires_grad.__set__, _T._backward_hooks.__get__, _T.is_meta.__get__)
+@handles(torch._has_compatible_shallow_copy_type)
 @handles(torch.is_tensor, torch.numel, torch.is_floating_point, torch.is_complex)
-@handles(torch.result_type, torch.is_same_size, _T.record_stream, _T.is_shared, torch.from_numpy)
+@handles(torch.result_type, torch.is_same_size, _T.is_shared, torch.from_numpy)
+@handles(torch._has_compatible_shallow_copy_type)
 def _as_it_is(func: Function, args: _Args, kwargs: _Kwargs) -> Any:
-    if func is _T.record_stream:
-        return None
     if func is _T.is_shared and index_of(args[0]) >= 0:
         return True  # CUDA tensors count as shared (torch/_tensor.py)
     return func(*args, **kwargs)
@@ -98,6 +98,14 @@ def _numpy(func: Function, args: _Args, kwargs: _Kwargs) -> Any:
     return plain(_T.clone, (args[0].detach(),), {}).numpy(force=True)
 
 
+@handles(_T.apply_, _T.map_)
+def _by_python(func: Function, args: _Args, kwargs: _Kwargs) -> Any:
+    """Python's functions are for the CPU (torch/csrc/utils/tensor_apply.cpp)."""
+    if index_of(args[0]) >= 0:
+        raise TypeError(f"{func.__name__} is only implemented on CPU tensors")
+    return plain(func, args, kwargs)
+
+
 @handles(_T.__array__)
 def _array(func: Function, args: _Args, kwargs: _Kwargs) -> Any:
     index = index_of(args[0])
@@ -106,7 +114,7 @@ def _array(func: Function, args: _Args, kwargs: _Kwargs) -> Any:
     return plain(func, args, kwargs)
 
 
-@handles(_T.__dlpack__, vars(torch.utils.dlpack)["to_dlpack"])
+@handles(_T.__dlpack__)
 def _dlpack(func: Function, args: _Args, kwargs: _Kwargs) -> Any:
     if index_of(args[0]) >= 0:
         not_emulated("Tensor.__dlpack__ of a CUDA tensor", "share it with .cpu() first")

@@ -91,6 +91,8 @@ class _Current(threading.local):
     """The current device of a thread: each thread begins with device 0, as CUDA has it."""
     roots: tuple[int, ...] = ()
     """The devices of the running backward passes, the innermost last."""
+    computing = CPU
+    """The device of the operation that was begun last, for what it saves for its gradient."""
 
 
 devices: list[Device] = []
@@ -123,7 +125,9 @@ def index_for(spec: object) -> int:
         if device.type != "cuda":
             return OTHER
         index = current.index if device.index is None else device.index
-    if not 0 <= index < len(devices):
+    if index < 0:  # torch/csrc/utils/python_arg_parser.h, toDevice
+        raise RuntimeError("Device index must not be negative")
+    if index >= len(devices):
         raise errors.invalid_ordinal()
     return index
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import time
 from types import TracebackType
@@ -14,7 +15,17 @@ from autograder.cuda import state
 _ids: Final = itertools.count(1)
 
 
-class Stream:
+def _base(name: str) -> Any:
+    """The class that torch wants a stream or an event to have as its base: none since 2.6."""
+    base = getattr(getattr(torch, "_streambase", None), name, None)
+    return base if inspect.isabstract(base) else object
+
+
+_StreamBase: Final[Any] = _base("_StreamBase")
+_EventBase: Final[Any] = _base("_EventBase")
+
+
+class Stream(_StreamBase):  # type: ignore[misc]
     """``torch.cuda.Stream``: what is put on it has ended already."""
 
     def __init__(self, device: object = None, priority: int = 0, **kwargs: Any) -> None:
@@ -73,7 +84,7 @@ class Stream:
         _leave()
 
 
-class Event:
+class Event(_EventBase):  # type: ignore[misc]
     """``torch.cuda.Event``: times are those of the process."""
 
     def __init__(

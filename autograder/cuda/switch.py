@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures.thread
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +12,19 @@ from typing import Any, Final
 import torch
 
 # each registers its handlers
-from autograder.cuda import api, gradients, mode, moving, reading, state, storages  # noqa: F401
+from autograder.cuda import (
+    api,
+    gradients,
+    legacy,
+    lists,
+    mode,
+    moving,
+    placement,
+    reading,  # noqa: F401
+    sequences,  # noqa: F401
+    state,
+    storages,
+)
 from autograder.cuda.errors import not_emulated
 from autograder.cuda.patches import Patches
 from autograder.cuda.randomness import Generator
@@ -102,20 +115,38 @@ def _tell(quiet: bool, text: str) -> None:
 def _switch_on(devices: int) -> None:
     state.devices.extend(state.Device(index) for index in range(devices))
     for device in state.devices:
+        device.generator = Generator(device.device)
         device.generator.manual_seed(torch.initial_seed())
     api.install(_patches)
     storages.install(_patches)
+    legacy.install(_patches)
     _patches.set(torch, "Generator", Generator)
     run = gradients.engine(vars(torch.autograd)["_engine_run_backward"])
     _patches.set(torch.autograd, "_engine_run_backward", run)
     _patches.replace(torch.autograd.graph, "_engine_run_backward", run)
+    function = torch.autograd.Function
+    _patches.set(function, "apply", gradients.custom(vars(function)["apply"]))
+    hooks = torch.autograd.graph.saved_tensors_hooks
+    _patches.set(hooks, "__init__", gradients.saved_tensors_hooks(hooks.__init__))
+    # torch takes no other class for a stream, so it is not asked
+    _patches.set(torch.Tensor, "record_stream", lambda self, stream: None)
+    _patches.set(torch.Tensor, "set_", moving.set_)
     _install_limits()
-    _patches.replace(
-        sys.modules["torch.optim.optimizer"],
-        "_get_foreach_kernels_supported_devices",
-        lambda: ["xpu", torch._C._get_privateuse1_backend_name()],
+    # as on the CPU, so that numbers are the same: sums over lists are made in another order
+    for module in ("torch.optim.optimizer", "torch.optim.swa_utils"):
+        _patches.replace(
+            sys.modules[module],
+            "_get_foreach_kernels_supported_devices",
+            lambda: ["xpu", torch._C._get_privateuse1_backend_name()],
+        )
+    _patches.set(
+        torch._C,
+        "_group_tensors_by_device_and_dtype",
+        lists.grouped(torch._C._group_tensors_by_device_and_dtype),
     )
+    _patches.set(torch.overrides, "has_torch_function", _has_torch_function)
     _patches.set(threading.Thread, "_bootstrap_inner", _in_thread(_bootstrap))
+    _patches.set(_WorkItem, "run", _in_thread(vars(_WorkItem)["run"]))
     mode.switch_on()
 
 
@@ -128,36 +159,94 @@ def _switch_off() -> None:
 
 
 _bootstrap: Final[Callable[[Any], None]] = vars(threading.Thread)["_bootstrap_inner"]
+_WorkItem: Final[Any] = vars(concurrent.futures.thread)["_WorkItem"]
 
 
-def _in_thread(bootstrap: Callable[[Any], None]) -> Callable[[Any], None]:
-    """A thread that is started while the emulation is on has the mode from its beginning."""
+def _in_thread(work: Callable[[Any], None]) -> Callable[[Any], None]:
+    """A thread that is started while the emulation is on has the mode from its beginning.
 
-    def start(self: threading.Thread) -> None:
-        mode.switch_on()
-        bootstrap(self)
+    So has a piece of work for a pool, whose threads may be older.
+    """
+
+    def start(self: Any) -> None:
+        if state.devices:
+            mode.switch_on()
+        work(self)
 
     return start
 
 
+def _has_torch_function(arguments: Any) -> bool:
+    """Whether tensors are of classes of their own, whatever mode there is.
+
+    Modules ask before they take a shorter way, which the emulation can go too.
+    """
+    usual = (torch.Tensor, torch.nn.Parameter)
+    return any(isinstance(each, torch.Tensor) and type(each) not in usual for each in arguments)
+
+
+def _refused(operation: str, original: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """A function that says that it is not emulated.
+
+    Args:
+        operation: its name.
+        original: what torch's own code is given instead. Forward-mode derivatives script a few
+            formulas of torch's, which then run on the tensors that the emulated ones are.
+    """
+
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        caller = str(sys._getframe(1).f_globals.get("__name__", ""))
+        if original is not None and caller.startswith("torch."):
+            return original(*args, **kwargs)
+        return not_emulated(operation, "call the function or the model itself")
+
+    return refuse
+
+
+def _of_the_cpu_only(operation: str, original: Any) -> Callable[..., Any]:
+    """A function that is refused for tensors on an emulated device and for such a device."""
+
+    def only(*args: Any, **kwargs: Any) -> Any:
+        spec = kwargs.get("device")
+        if placement.survey(args, kwargs)[0] >= 0 or (
+            spec is not None and state.index_for(spec) >= 0
+        ):
+            not_emulated(operation, "do it on the CPU")
+        return original(*args, **kwargs)
+
+    return only
+
+
 def _install_limits() -> None:
     """What runs tensors past the mode, so that it would not see the devices, is refused."""
+    _patches.set(torch, "compile", _refused("torch.compile"))
+    for name in ("script", "trace", "trace_module"):
+        original = vars(torch.jit)[name]
+        _patches.set(torch.jit, name, _refused(f"torch.jit.{name}", original))
+    for module in (torch, torch.utils.dlpack):
+        _patches.replace(
+            module,
+            "to_dlpack",
+            _of_the_cpu_only("Tensor.__dlpack__ of a CUDA tensor", vars(module).get("to_dlpack")),
+        )
+    for name in ("nested_tensor", "as_nested_tensor", "nested_tensor_from_jagged"):
+        if name in vars(torch.nested):
+            nested = _of_the_cpu_only(f"torch.nested.{name} of CUDA", vars(torch.nested)[name])
+            _patches.set(torch.nested, name, nested)
+    default = torch.set_default_tensor_type
 
-    def refused(operation: str) -> Callable[..., Any]:
-        def refuse(*args: Any, **kwargs: Any) -> Any:
-            not_emulated(operation, "call the function or the model itself")
+    def set_default_tensor_type(t: Any) -> None:
+        if "cuda" in str(t):
+            not_emulated("a CUDA type as the default one", "call torch.set_default_device('cuda')")
+        default(t)
 
-        return refuse
-
-    for module, names in ((torch, ("compile",)), (torch.jit, ("script", "trace", "trace_module"))):
-        for name in names:
-            _patches.set(module, name, refused(f"{module.__name__}.{name}"))
-    original = torch.autocast.__init__
+    _patches.set(torch, "set_default_tensor_type", set_default_tensor_type)
+    construct = torch.autocast.__init__
 
     def autocast(self: Any, device_type: str, *args: Any, **kwargs: Any) -> None:
         enabled = kwargs.get("enabled", args[1] if len(args) > 1 else True)
         if device_type == "cuda" and enabled:
             not_emulated("torch.autocast('cuda')", "its choice of dtypes is that of real kernels")
-        original(self, device_type, *args, **kwargs)
+        construct(self, device_type, *args, **kwargs)
 
     _patches.set(torch.autocast, "__init__", autocast)
