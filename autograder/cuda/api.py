@@ -304,6 +304,7 @@ def _named(name: str, function: Any) -> Any:
 
 def install(patches: Patches) -> None:
     """Put the functions in the place of torch's."""
+    streams.install(patches)
     for name, function in _FUNCTIONS.items():
         patches.replace(torch.cuda, name, _named(name, function))
     for name in _NOT_EMULATED:

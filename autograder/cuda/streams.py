@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 import torch
 
 from autograder.cuda import state
+from autograder.cuda.patches import Patches
 
 _ids: Final = itertools.count(1)
 
@@ -183,3 +184,31 @@ def set_stream(stream: Stream | None) -> None:
 def stream(stream: Stream | None) -> StreamContext:
     """A block in which a stream is the current one."""
     return StreamContext(stream)
+
+
+def generic(original: Any, own: type) -> Any:
+    """``torch.Stream`` or ``torch.Event``, which take the kind of device as an argument.
+
+    Args:
+        original: torch's class.
+        own: the class of the emulated devices.
+    """
+
+    class Kind(type):
+        def __instancecheck__(cls, instance: object) -> bool:
+            return isinstance(instance, (original, own))
+
+        def __call__(cls, device: Any = None, *args: Any, **kwargs: Any) -> Any:
+            if device is not None and state.index_for(device) < 0:
+                return original(device, *args, **kwargs)
+            if own is Stream:
+                return Stream(device, *args, **kwargs)
+            return Event(*args, **kwargs)
+
+    return Kind(original.__name__, (), {"__doc__": original.__doc__})
+
+
+def install(patches: Patches) -> None:
+    """Put them in the place of torch's."""
+    patches.replace(torch, "Stream", generic(torch.Stream, Stream))
+    patches.replace(torch, "Event", generic(torch.Event, Event))

@@ -16,16 +16,15 @@ from autograder.cuda import (
     api,
     gradients,
     legacy,
+    limits,
     lists,
     mode,
     moving,
-    placement,
     reading,  # noqa: F401
     sequences,  # noqa: F401
     state,
     storages,
 )
-from autograder.cuda.errors import not_emulated
 from autograder.cuda.patches import Patches
 from autograder.cuda.randomness import Generator
 from autograder.messages import translate as _
@@ -131,7 +130,7 @@ def _switch_on(devices: int) -> None:
     # torch takes no other class for a stream, so it is not asked
     _patches.set(torch.Tensor, "record_stream", lambda self, stream: None)
     _patches.set(torch.Tensor, "set_", moving.set_)
-    _install_limits()
+    limits.install(_patches)
     # as on the CPU, so that numbers are the same: sums over lists are made in another order
     for module in ("torch.optim.optimizer", "torch.optim.swa_utils"):
         _patches.replace(
@@ -183,70 +182,3 @@ def _has_torch_function(arguments: Any) -> bool:
     """
     usual = (torch.Tensor, torch.nn.Parameter)
     return any(isinstance(each, torch.Tensor) and type(each) not in usual for each in arguments)
-
-
-def _refused(operation: str, original: Callable[..., Any] | None = None) -> Callable[..., Any]:
-    """A function that says that it is not emulated.
-
-    Args:
-        operation: its name.
-        original: what torch's own code is given instead. Forward-mode derivatives script a few
-            formulas of torch's, which then run on the tensors that the emulated ones are.
-    """
-
-    def refuse(*args: Any, **kwargs: Any) -> Any:
-        caller = str(sys._getframe(1).f_globals.get("__name__", ""))
-        if original is not None and caller.startswith("torch."):
-            return original(*args, **kwargs)
-        return not_emulated(operation, "call the function or the model itself")
-
-    return refuse
-
-
-def _of_the_cpu_only(operation: str, original: Any) -> Callable[..., Any]:
-    """A function that is refused for tensors on an emulated device and for such a device."""
-
-    def only(*args: Any, **kwargs: Any) -> Any:
-        spec = kwargs.get("device")
-        if placement.survey(args, kwargs)[0] >= 0 or (
-            spec is not None and state.index_for(spec) >= 0
-        ):
-            not_emulated(operation, "do it on the CPU")
-        return original(*args, **kwargs)
-
-    return only
-
-
-def _install_limits() -> None:
-    """What runs tensors past the mode, so that it would not see the devices, is refused."""
-    _patches.set(torch, "compile", _refused("torch.compile"))
-    for name in ("script", "trace", "trace_module"):
-        original = vars(torch.jit)[name]
-        _patches.set(torch.jit, name, _refused(f"torch.jit.{name}", original))
-    for module in (torch, torch.utils.dlpack):
-        _patches.replace(
-            module,
-            "to_dlpack",
-            _of_the_cpu_only("Tensor.__dlpack__ of a CUDA tensor", vars(module).get("to_dlpack")),
-        )
-    for name in ("nested_tensor", "as_nested_tensor", "nested_tensor_from_jagged"):
-        if name in vars(torch.nested):
-            nested = _of_the_cpu_only(f"torch.nested.{name} of CUDA", vars(torch.nested)[name])
-            _patches.set(torch.nested, name, nested)
-    default = torch.set_default_tensor_type
-
-    def set_default_tensor_type(t: Any) -> None:
-        if "cuda" in str(t):
-            not_emulated("a CUDA type as the default one", "call torch.set_default_device('cuda')")
-        default(t)
-
-    _patches.set(torch, "set_default_tensor_type", set_default_tensor_type)
-    construct = torch.autocast.__init__
-
-    def autocast(self: Any, device_type: str, *args: Any, **kwargs: Any) -> None:
-        enabled = kwargs.get("enabled", args[1] if len(args) > 1 else True)
-        if device_type == "cuda" and enabled:
-            not_emulated("torch.autocast('cuda')", "its choice of dtypes is that of real kernels")
-        construct(self, device_type, *args, **kwargs)
-
-    _patches.set(torch.autocast, "__init__", autocast)

@@ -1387,7 +1387,7 @@ class Square(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
         Square.given = gradient
-        (x,) = ctx.saved_tensors
+        x: torch.Tensor = ctx.saved_tensors[0]
         return gradient * x
 
 
@@ -2759,6 +2759,17 @@ def a_pool_of_threads_uses_the_gpu() -> object:
         return [state(found) for found in pool.map(lambda n: ones(1) + n, (1, 2))]
 
 
+@gives([True, True], docs("generated/torch.Stream"))
+def a_generic_stream_and_event_are_made_for_cuda() -> object:
+    stream = torch.Stream(device="cuda")
+    return [isinstance(stream, torch.Stream), stream.query()]
+
+
+@gives("tensor([1., 2., 3.], device='cuda:0')", docs("generated/torch.range"))
+def an_old_range_is_made_on_cuda() -> object:
+    return repr(torch.range(1, 3, device="cuda"))
+
+
 @gives("tensor([1.], device='cuda:0')", limit("a process that was forked"), emulated_only=True)
 def a_forked_process_goes_on_with_the_emulation() -> object:
     reading, writing = os.pipe()
@@ -2783,6 +2794,21 @@ def refuses(operation: str) -> Callable[[_Run], _Run]:
         rf"{re.escape(operation)} is not emulated: this is a limit of the emulated CUDA device.*"
     )
     return raises(cuda.NotEmulatedError, text, limit(operation), emulated_only=True)
+
+
+@refuses("a fake tensor, as torch.export makes,")
+def a_model_is_exported() -> object:
+    return torch.export.export(nn.Linear(2, 2).cuda(), (ones(1, 2),))
+
+
+@refuses("torch.cuda.nvtx.range_push")
+def a_range_is_shown_to_a_profiler() -> object:
+    return torch.cuda.nvtx.range_push("step")
+
+
+@refuses("torch.cuda.nccl.version")
+def the_version_of_nccl_is_asked() -> object:
+    return torch.cuda.nccl.version()
 
 
 @refuses("torch.compile")
