@@ -79,7 +79,7 @@ def _install_compilers(patches: Patches) -> None:
     patches.set(
         FakeTensorMode,
         "__enter__",
-        _refused("a fake tensor, as torch.export makes,", instead=_CALL),
+        _refused("a fake tensor", instead=_CALL),
     )
 
 
