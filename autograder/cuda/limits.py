@@ -76,6 +76,7 @@ def _install_compilers(patches: Patches) -> None:
     for name in ("script", "trace", "trace_module"):
         original = vars(torch.jit)[name]
         patches.set(torch.jit, name, _refused(f"torch.jit.{name}", original, _CALL))
+    patches.replace(torch.export, "export", _refused("torch.export.export", instead=_CALL))
     patches.set(
         FakeTensorMode,
         "__enter__",
