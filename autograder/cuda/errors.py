@@ -107,3 +107,9 @@ def to_numpy(device: torch.device) -> TypeError:
         f"can't convert {device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor "
         "to host memory first."
     )
+
+
+def type_string(dtype: torch.dtype, index: int) -> str:
+    """What ``Tensor.type()`` says: ``torch.cuda.FloatTensor``."""
+    kind = torch.empty(0, dtype=dtype).type()
+    return kind.replace("torch.", "torch.cuda.") if index >= 0 else kind

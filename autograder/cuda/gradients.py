@@ -13,7 +13,6 @@ from typing import Any, Final
 import torch
 
 from autograder.cuda import errors, state
-from autograder.cuda.mixing import type_string
 from autograder.cuda.mode import Function, active, handles, plain
 from autograder.cuda.placement import index_of, marked, place
 from autograder.cuda.state import CPU, OTHER
@@ -92,7 +91,7 @@ def _check_hook(hook: Any, gradient: torch.Tensor, result: Any) -> None:
     own = marked(gradient)
     given = marked(result) if isinstance(result, torch.Tensor) else OTHER
     if given not in (OTHER, own):
-        kinds = type_string(gradient.dtype, own), type_string(result.dtype, given)
+        kinds = errors.type_string(gradient.dtype, own), errors.type_string(result.dtype, given)
         name = getattr(hook, "__name__", "<unknown>")
         raise RuntimeError(
             f"hook '{name}' has changed the type of value (was {kinds[0]} got {kinds[1]})"

@@ -99,13 +99,7 @@ class _Operand:
 
 def _type_string(operand: _Operand) -> str:
     """As ``Tensor.type()`` has it."""
-    return type_string(operand.tensor.dtype, operand.index)
-
-
-def type_string(dtype: torch.dtype, index: int) -> str:
-    """What ``Tensor.type()`` says: ``torch.cuda.FloatTensor``."""
-    kind = torch.empty(0, dtype=dtype).type()
-    return kind.replace("torch.", "torch.cuda.") if index >= 0 else kind
+    return errors.type_string(operand.tensor.dtype, operand.index)
 
 
 class _Devices(TorchDispatchMode):
@@ -448,44 +442,3 @@ def agreed(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
     if func in _BEFORE:
         _BEFORE[func](args, kwargs)
     return False
-
-
-_KERNELS_OF_PRODUCTS: Final = {1: "dot", 2: "addmm_cuda", 3: "baddbmm_cuda"}
-PRODUCTS: Final = frozenset(
-    {
-        *(getattr(torch, name) for name in ("matmul", "mm", "bmm", "mv", "dot", "addmm", "inner")),
-        *(getattr(torch.Tensor, name) for name in ("matmul", "mm", "bmm", "mv", "dot", "addmm")),
-        torch.Tensor.__matmul__,
-        torch.Tensor.__rmatmul__,
-        F.linear,
-    }
-)
-"""Products for which CUDA has kernels of real and complex numbers only."""
-
-
-@cache
-def _no_kernel() -> type[Exception]:
-    """The type of the error for a dtype without a kernel: what the CPU raises for booleans."""
-    flags = torch.ones(2, 2, dtype=torch.bool)
-    try:
-        torch.mm(flags, flags)
-    except (RuntimeError, NotImplementedError) as error:
-        return type(error)
-    return RuntimeError
-
-
-def check_product(func: Callable[..., Any], args: tuple[Any, ...]) -> None:
-    """Refuse a product of integers, as cuBLAS does.
-
-    Raises:
-        RuntimeError: the operands are integers (``NotImplementedError`` since torch 2.3).
-    """
-    operands = [arg for arg in args if isinstance(arg, torch.Tensor)][-2:]
-    if len(operands) < 2 or operands[0].dtype.is_floating_point or operands[0].dtype.is_complex:
-        return
-    if operands[0].dtype != operands[1].dtype:
-        return  # both devices name that first
-    ranks = sorted(operand.dim() for operand in operands)
-    kernel = "addmv_impl_cuda" if ranks == [1, 2] else _KERNELS_OF_PRODUCTS[min(max(ranks), 3)]
-    kind = type_string(operands[0].dtype, CPU).removeprefix("torch.").removesuffix("Tensor")
-    raise _no_kernel()(f"\"{kernel}\" not implemented for '{kind}'")

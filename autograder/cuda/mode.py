@@ -16,7 +16,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils import _device
 
-from autograder.cuda import mixing, randomness, state
+from autograder.cuda import kernels, mixing, randomness, state
 from autograder.cuda.placement import pinned_copy, place, survey
 from autograder.cuda.state import CPU, OTHER
 
@@ -91,9 +91,8 @@ def emulate(func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         return mixing.run(func, args, kwargs, plain)
     if index == CPU and not state.current.roots:
         return plain(func, args, kwargs)
-    if index >= 0 and func in mixing.PRODUCTS:
-        mixing.check_product(func, args)
-    with randomness.drawing(func, kwargs, index):
+    limited = kernels.of_cuda(func, args, kwargs) if index >= 0 else nullcontext()
+    with limited, randomness.drawing(func, kwargs, index):
         out = plain(func, args, kwargs)
     place(out, index)
     return out

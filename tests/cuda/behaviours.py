@@ -2403,6 +2403,37 @@ def a_product_of_batches_of_integers() -> object:
     return torch.bmm(x, x)
 
 
+@raises(
+    NO_KERNEL,
+    "\"addmm_cuda\" not implemented for 'Long'",
+    code("aten/src/ATen/native/LinearAlgebra.cpp: a batch times a matrix is folded into one"),
+)
+def a_layer_of_integers_on_a_batch() -> object:
+    x = torch.ones(2, 2, 2, dtype=torch.int64, device="cuda")
+    return F.linear(x, x[0])
+
+
+@raises(
+    NO_KERNEL,
+    "\"slow_conv2d_cuda\" not implemented for 'Long'",
+    code("aten/src/ATen/native/cuda/ConvolutionMM2d.cu: slow_conv2d_forward"),
+)
+def a_convolution_of_integers() -> object:
+    x = torch.ones(1, 1, 3, 3, dtype=torch.int64, device="cuda")
+    return F.conv2d(x, x)
+
+
+@raises(
+    NotImplementedError,
+    re.compile(
+        r"Could not run 'aten::histogram.*' with arguments from the 'CUDA' backend\..*", re.S
+    ),
+    code("native_functions.yaml: histogram.bin_ct has a kernel of the CPU only"),
+)
+def a_histogram() -> object:
+    return torch.histogram(ones(3), 3)
+
+
 # indexing
 
 
