@@ -27,8 +27,11 @@ from autograder.cuda import (
 )
 from autograder.cuda.patches import Patches
 from autograder.cuda.randomness import Generator
-from autograder.messages import translate as _
+from autograder.messages import LANGUAGES, N_, in_language, translate
 
+_EMULATED: Final = N_(
+    "CUDA is emulated: the CPU computes everything. It teaches and checks; it is no faster."
+)
 _patches: Final = Patches()
 _MOST: Final = 16
 _decided: bool | None = None
@@ -39,23 +42,28 @@ def is_enabled() -> bool:
     return state.is_on()
 
 
-def enable(devices: int = 1, *, force: bool = False, quiet: bool = False) -> bool:
+def enable(
+    devices: int = 1, *, force: bool = False, quiet: bool = False, language: str = "es"
+) -> bool:
     """Emulate CUDA from now on in this process, and say so.
 
     Args:
         devices: how many devices there are: ``cuda:0``, ``cuda:1``, ...
         force: emulate it also where there is a real GPU, which is then out of reach.
         quiet: say nothing.
+        language: in which it says so, one of ``autograder.messages.LANGUAGES``.
 
     Returns:
         Whether CUDA is emulated now: not where there is a real GPU, unless ``force``, and not
         while a grader decides about it.
 
     Raises:
-        ValueError: ``devices`` is not between 1 and 16.
+        ValueError: ``devices`` is not between 1 and 16, or there is no such ``language``.
     """
     if not 1 <= devices <= _MOST:
         raise ValueError(f"devices={devices}: choose a number from 1 to {_MOST}")
+    if language not in LANGUAGES:
+        raise ValueError(f"language={language!r}: choose one of {', '.join(LANGUAGES)}")
     if _decided is not None:
         return state.is_on()
     if state.is_on():
@@ -64,13 +72,10 @@ def enable(devices: int = 1, *, force: bool = False, quiet: bool = False) -> boo
         else:
             return True
     if not force and torch.cuda.is_available():
-        _tell(quiet, _("There is a real GPU here: CUDA is not emulated."))
+        _tell(quiet, language, N_("There is a real GPU here: CUDA is not emulated."))
         return False
     _switch_on(devices)
-    _tell(
-        quiet,
-        _("CUDA is emulated: the CPU computes everything. It teaches and checks; it is no faster."),
-    )
+    _tell(quiet, language, _EMULATED)
     return True
 
 
@@ -106,9 +111,10 @@ def decide(devices: int) -> None:
     _decided = devices > 0
 
 
-def _tell(quiet: bool, text: str) -> None:
-    if not quiet:
-        print(text, file=sys.stderr)
+def _tell(quiet: bool, language: str, text: str) -> None:
+    with in_language(language):
+        if not quiet:
+            print(translate(text))
 
 
 def _switch_on(devices: int) -> None:

@@ -748,7 +748,7 @@ def test_switching_off_leaves_torch_as_it_was(capsys: pytest.CaptureFixture[str]
         assert cuda.enable(force=True)
         run(patterns.quickstart, CUDA)
         cuda.disable()
-    assert capsys.readouterr().err.count("\n") == 1
+    assert capsys.readouterr().out.count("\n") == 1
 
 
 def test_it_is_switched_on_and_off_again_and_again() -> None:
@@ -830,3 +830,19 @@ def test_memory_is_given_back(emulation: None) -> None:
     assert torch.cuda.memory_allocated() == 4096
     del x
     assert torch.cuda.memory_allocated() == 0
+
+
+def test_it_says_that_it_is_emulated_in_the_language_that_is_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for language, told in (("es", "CUDA está emulada"), ("en", "CUDA is emulated")):
+        assert cuda.enable(force=True, language=language)
+        cuda.disable()
+        assert capsys.readouterr().out.startswith(told)
+
+
+@pytest.mark.parametrize(("devices", "language"), [(0, "es"), (17, "es"), (1, "tlh")])
+def test_what_there_is_not_is_named_and_switches_nothing_on(devices: int, language: str) -> None:
+    with pytest.raises(ValueError, match=r"choose"):
+        cuda.enable(devices, force=True, language=language)
+    assert not cuda.is_enabled()
