@@ -92,5 +92,5 @@ def open_course(ctx: click.Context, names: tuple[str, ...]) -> tuple[Course, lis
 
 
 def plain(text: str) -> str:
-    """Text that comes from a submission, with nothing that rich would take for markup."""
-    return escape(text)
+    """Text that comes from a submission, with nothing that rich or a terminal would obey."""
+    return escape("".join(c if c.isprintable() or c == "\n" else " " for c in text))

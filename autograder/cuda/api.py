@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import linecache
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from typing import Any, Final
 
 import torch
 
-from autograder.cuda import state, streams
+from autograder.cuda import mode, state, streams
 from autograder.cuda.errors import invalid_ordinal, not_emulated
 from autograder.cuda.patches import Patches
 from autograder.cuda.placement import index_of
@@ -158,17 +160,19 @@ def _initialise() -> None:
     """What torch calls before it touches a GPU: nothing that is emulated comes here.
 
     Raises:
-        NotEmulatedError: always; it names the function of torch's that came here.
+        NotEmulatedError: always; it names the function of torch's, or the line, that came here.
     """
-    import inspect
-
-    frame = inspect.currentframe()
-    caller = None if frame is None else frame.f_back
-    module = "" if caller is None else str(caller.f_globals.get("__name__", ""))
-    known = caller is not None and module.startswith("torch")
-    not_emulated(
-        f"{module}.{caller.f_code.co_name}" if known and caller else "a CUDA function of torch"
-    )
+    if not mode.is_active():
+        not_emulated(
+            "CUDA in a thread that was started before it was emulated",
+            "call autograder.cuda.enable() in this thread",
+        )
+    caller = sys._getframe(1)
+    module = str(caller.f_globals.get("__name__", ""))
+    if module.startswith("torch"):
+        not_emulated(f"{module}.{caller.f_code.co_name}")
+    line = linecache.getline(caller.f_code.co_filename, caller.f_lineno).strip()
+    not_emulated(f"what `{line}` asks of CUDA" if line else "a CUDA function of torch")
 
 
 _FUNCTIONS: Final[dict[str, Any]] = {

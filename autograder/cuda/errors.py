@@ -23,11 +23,6 @@ VERSION: Final = tuple(int(part) for part in torch.__version__.split("+")[0].spl
 class NotEmulatedError(NotImplementedError):
     """Something that real CUDA has and the emulation does not; the message names it."""
 
-    def __init__(self, operation: str, instead: str = "") -> None:
-        text = f"{operation} is not emulated: this is a limit of the emulated CUDA device"
-        super().__init__(f"{text}; {instead}" if instead else text)
-        self.operation = operation
-
 
 def not_emulated(operation: str, instead: str = "") -> NoReturn:
     """Say that the emulation cannot do this.
@@ -35,7 +30,9 @@ def not_emulated(operation: str, instead: str = "") -> NoReturn:
     Raises:
         NotEmulatedError: always.
     """
-    raise NotEmulatedError(operation, instead)
+    __tracebackhide__ = True
+    text = f"{operation} is not emulated: this is a limit of the emulated CUDA device"
+    raise NotEmulatedError(f"{text}; {instead}" if instead else text)
 
 
 def accelerator_error(reason: str, advice: str = "") -> RuntimeError:
@@ -98,6 +95,14 @@ def invalid_gradient(
     start = f"Function {function} returned an " if function else ""
     return RuntimeError(
         f"{start}invalid gradient at index {position} - expected device {own} but got {given}"
+    )
+
+
+def forked() -> RuntimeError:
+    """A worker process that was forked may not use CUDA (torch/cuda/__init__.py)."""
+    return RuntimeError(
+        "Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, you "
+        "must use the 'spawn' start method"
     )
 
 

@@ -7,6 +7,7 @@ A gradient is where the tensor is that it belongs to. Where Python code of the u
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ import torch
 
 from autograder.cuda import errors, state
 from autograder.cuda.mode import Function, active, handles, plain
-from autograder.cuda.placement import index_of, marked, place
+from autograder.cuda.placement import index_of, marked, place, storage_of, tensors_in
 from autograder.cuda.state import CPU, OTHER
 
 _T: Final[Any] = torch.Tensor
@@ -24,7 +25,15 @@ _Kwargs = dict[str, Any]
 
 @handles(_T.grad.__get__, _T._grad.__get__)
 def _grad(func: Function, args: _Args, kwargs: _Kwargs) -> Any:
-    gradient = func(*args)
+    tensor = args[0]
+    if tensor.requires_grad and not (tensor.is_leaf or tensor.retains_grad):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            gradient = func(*args)
+        for warning in caught:  # at the line that reads it, as torch has it
+            warnings.warn(warning.message, warning.category, stacklevel=3)
+    else:
+        gradient = func(*args)
     if gradient is not None:
         index = index_of(args[0])
         if index >= 0:
@@ -52,8 +61,11 @@ def saved_tensors_hooks(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def init(self: Any, pack: Callable[[Any], Any], unpack: Callable[[Any], Any]) -> None:
         def packed(tensor: torch.Tensor) -> Any:
-            if state.devices and state.current.computing >= 0:
-                place(tensor, state.current.computing)
+            if state.devices and state.current.computing is not None:
+                index, args, kwargs = state.current.computing
+                given = {id(storage_of(one)) for one in tensors_in([args, kwargs])}
+                if id(storage_of(tensor)) not in given:
+                    place(tensor, index)
             with active():
                 return pack(tensor)
 

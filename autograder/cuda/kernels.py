@@ -62,6 +62,7 @@ def of_cuda(
     Raises:
         NotImplementedError: it has none for this function.
     """
+    __tracebackhide__ = True
     if func in _WITHOUT:
         raise _no_backend(func)
     if func not in _CHECKED:
@@ -99,6 +100,11 @@ def _no_kernel() -> type[Exception]:
 class _Integers(TorchDispatchMode):
     """Refuses kernels of integers."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: nothing is compiled here, and torch would load its compiler to say so."""
+        return False
+
     def __torch_dispatch__(
         self,
         func: Any,
@@ -111,6 +117,7 @@ class _Integers(TorchDispatchMode):
         Raises:
             RuntimeError: it has not (``NotImplementedError`` since torch 2.6).
         """
+        __tracebackhide__ = True
         name = func._schema.name.partition("::")[2].removesuffix("_")
         kernel = _KERNELS.get(name)
         if "convolution" in name and args[0].dim() < 5:

@@ -6,8 +6,10 @@ device, or end the process for want of a driver.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, Final
 
 import torch
@@ -33,9 +35,9 @@ def _refused(
 
     Args:
         operation: its name.
-        instead: what to do instead.
-        original: what torch's own code is given instead. Forward-mode derivatives script a few
-            formulas of torch's, which then run on the tensors that the emulated ones are.
+        original: what torch's own code is given. Forward-mode derivatives script a few formulas
+            of torch's, which then run on the tensors that the emulated ones are.
+        instead: what a user can do.
     """
 
     def refuse(*args: Any, **kwargs: Any) -> Any:
@@ -47,7 +49,33 @@ def _refused(
     return refuse
 
 
-def _of_the_cpu_only(operation: str, original: Any) -> Callable[..., Any]:
+def _compiler(operation: str, original: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """A function that compiles others: libraries decorate theirs with it when they are imported.
+
+    A Python function stays as it is, and is refused when it is called with tensors on CUDA;
+    anything else, such as a module, is refused at once.
+
+    Args:
+        operation: its name.
+        original: what torch's own code is given instead.
+    """
+
+    def compiler(*args: Any, **kwargs: Any) -> Any:
+        caller = str(sys._getframe(1).f_globals.get("__name__", ""))
+        if original is not None and caller.startswith("torch."):
+            return original(*args, **kwargs)
+        if not args and original is None:  # torch.compile with options, as a decorator
+            return compiler
+        if not args or not isinstance(args[0], FunctionType):
+            return not_emulated(operation, _CALL)
+        return functools.wraps(args[0])(_of_the_cpu_only(operation, args[0], _CALL))
+
+    return compiler
+
+
+def _of_the_cpu_only(
+    operation: str, original: Any, instead: str = "do it on the CPU"
+) -> Callable[..., Any]:
     """A function that is refused for tensors on an emulated device and for such a device."""
 
     def only(*args: Any, **kwargs: Any) -> Any:
@@ -55,7 +83,7 @@ def _of_the_cpu_only(operation: str, original: Any) -> Callable[..., Any]:
         if placement.survey(args, kwargs)[0] >= 0 or (
             spec is not None and state.index_for(spec) >= 0
         ):
-            not_emulated(operation, "do it on the CPU")
+            not_emulated(operation, instead)
         return original(*args, **kwargs)
 
     return only
@@ -72,10 +100,11 @@ def install(patches: Patches) -> None:
 
 def _install_compilers(patches: Patches) -> None:
     """What runs tensors past the mode."""
-    patches.set(torch, "compile", _refused("torch.compile", instead=_CALL))
-    for name in ("script", "trace", "trace_module"):
-        original = vars(torch.jit)[name]
-        patches.set(torch.jit, name, _refused(f"torch.jit.{name}", original, _CALL))
+    patches.set(torch, "compile", _compiler("torch.compile"))
+    patches.set(torch.jit, "script", _compiler("torch.jit.script", vars(torch.jit)["script"]))
+    for name in ("trace", "trace_module"):
+        refuse = _refused(f"torch.jit.{name}", vars(torch.jit)[name], _CALL)
+        patches.set(torch.jit, name, refuse)
     patches.replace(torch.export, "export", _refused("torch.export.export", instead=_CALL))
     patches.set(
         FakeTensorMode,

@@ -105,6 +105,11 @@ def _type_string(operand: _Operand) -> str:
 class _Devices(TorchDispatchMode):
     """Follows on which devices the tensors inside of a call are."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: nothing is compiled here, and torch would load its compiler to say so."""
+        return False
+
     def __init__(self, tensors: list[torch.Tensor]) -> None:
         super().__init__()
         self._host = {id(storage_of(t)) for t in tensors if index_of(t) < 0}
@@ -125,6 +130,7 @@ class _Devices(TorchDispatchMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         """Check a kernel's arguments, then run it and mark what it gives."""
+        __tracebackhide__ = True
         kwargs = kwargs or {}
         operands = list(self._operands(func, args, kwargs))
         indices = {operand.index for operand in operands}
@@ -173,6 +179,7 @@ def _check(func: Any, operands: list[_Operand]) -> None:
     Raises:
         RuntimeError: it does.
     """
+    __tracebackhide__ = True
     name = func._schema.name.partition("::")[2]
     if name in _ANY_DEVICE:
         return
@@ -190,6 +197,7 @@ def _check(func: Any, operands: list[_Operand]) -> None:
 
 def _same_device(operands: list[_Operand], method: str) -> None:
     """Arguments that are written come first, then all in their order (torchgen)."""
+    __tracebackhide__ = True
     ordered = sorted(operands, key=lambda operand: not operand.is_out)
     common = ordered[0]
     for operand in ordered:
@@ -203,6 +211,7 @@ def _is_number_of_the_cpu(operand: _Operand) -> bool:
 
 def _elementwise(operands: list[_Operand], most_numbers: int | None = None) -> None:
     """Numbers of the CPU go with CUDA, if so many do (TensorIterator's compute_types)."""
+    __tracebackhide__ = True
     common = next(operand for operand in operands if operand.index >= 0)
     numbers = 0
     for operand in operands:
@@ -243,6 +252,7 @@ def _addcmul(operands: list[_Operand]) -> None:
 
 def _indexing(operands: list[_Operand]) -> None:
     """Indices may also be on the CPU; values of no dimensions are brought (IndexingUtils.h)."""
+    __tracebackhide__ = True
     own = operands[0]
     for operand in operands[1:]:
         if operand.name == "indices":
@@ -260,6 +270,7 @@ def _indexing(operands: list[_Operand]) -> None:
 
 def _masked_fill(operands: list[_Operand]) -> None:
     """ATen/native/cuda/Indexing.cu ``masked_fill__cuda``; a value of no dimensions is brought."""
+    __tracebackhide__ = True
     by_name = {operand.name: operand for operand in operands}
     own, mask = by_name.get("self"), by_name.get("mask")
     if own is not None and mask is not None and own.index != mask.index:
@@ -276,6 +287,7 @@ def _masked_fill(operands: list[_Operand]) -> None:
 
 def _embedding(operands: list[_Operand]) -> None:
     """An embedding looks up with ``index_select`` (ATen/native/Embedding.cpp)."""
+    __tracebackhide__ = True
     names = {"weight": "self", "indices": "index"}
     renamed = [
         _Operand(names.get(each.name, each.name), each.tensor, each.index, False)
@@ -310,6 +322,7 @@ def _is_for_mkldnn(given: torch.Tensor, weight: torch.Tensor) -> bool:
 
 def _convolution(operands: list[_Operand]) -> None:
     """ATen/native/Convolution.cpp ``check_input_same_type_as_parameters``."""
+    __tracebackhide__ = True
     given = operands[0]
     for operand in operands[1:]:
         if operand.index != given.index and operand.name in ("weight", "bias"):
@@ -358,6 +371,7 @@ def run(
     Raises:
         RuntimeError: CUDA does not allow that; worded as it does.
     """
+    __tracebackhide__ = True
     tensors = list(tensors_in([args, kwargs]))
     given = {id(storage_of(tensor)) for tensor in tensors}
     with _Devices(tensors):

@@ -45,6 +45,7 @@ def default_index() -> int:
 
 def plain(func: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Call a function on the CPU tensors that the emulated ones are."""
+    __tracebackhide__ = True
     device = _device.CURRENT_DEVICE
     if device is not None and device.type == "cuda":
         with torch._C.DisableTorchFunction():  # else torch's own code makes tensors there
@@ -54,6 +55,7 @@ def plain(func: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> A
 
 def made_on(func: Function, args: tuple[Any, ...], kwargs: dict[str, Any], index: int) -> Any:
     """What a function makes on a device that it names, or on the default one."""
+    __tracebackhide__ = True
     if index == OTHER:
         return plain(func, args, kwargs)
     pinned = kwargs.get("pin_memory")
@@ -76,6 +78,7 @@ _OF_NUMBERS: Final = frozenset(
 
 def emulate(func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a function that knows nothing of devices but an optional ``device``."""
+    __tracebackhide__ = True
     spec = kwargs.get("device")
     if spec is not None:
         return made_on(func, args, kwargs, state.index_for(spec))
@@ -84,16 +87,19 @@ def emulate(func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         if func in _device._device_constructors():
             return made_on(func, args, kwargs, default_index())
         return plain(func, args, kwargs)
-    state.current.computing = index
     if index >= 0 and func in _OF_NUMBERS:
         return made_on(func, args, kwargs, default_index())
-    if mixed and not mixing.agreed(func, args, kwargs):
-        return mixing.run(func, args, kwargs, plain)
     if index == CPU and not state.current.roots:
         return plain(func, args, kwargs)
-    limited = kernels.of_cuda(func, args, kwargs) if index >= 0 else nullcontext()
-    with limited, randomness.drawing(func, kwargs, index):
-        out = plain(func, args, kwargs)
+    before, state.current.computing = state.current.computing, (index, args, kwargs)
+    try:
+        if mixed and not mixing.agreed(func, args, kwargs):
+            return mixing.run(func, args, kwargs, plain)
+        limited = kernels.of_cuda(func, args, kwargs) if index >= 0 else nullcontext()
+        with limited, randomness.drawing(func, kwargs, index):
+            out = plain(func, args, kwargs)
+    finally:
+        state.current.computing = before
     place(out, index)
     return out
 
@@ -109,6 +115,7 @@ class EmulatedCuda(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         """Call ``func`` in its handler, or the common way (torch.overrides)."""
+        __tracebackhide__ = True
         if not state.devices:  # another thread has switched it off
             return func(*args, **(kwargs or {}))
         return HANDLERS.get(func, emulate)(func, args, kwargs or {})
@@ -122,20 +129,36 @@ def _stack() -> list[Any]:
     return list(torch.overrides._get_current_function_mode_stack())
 
 
+def is_active() -> bool:
+    """Whether this thread's calls go through the mode."""
+    return MODE in _stack()
+
+
 def switch_on() -> None:
-    """Have this thread's calls go through the mode."""
-    if MODE not in _stack():
-        torch.overrides._push_mode(MODE)
+    """Have this thread's calls go through the mode.
+
+    It goes below the modes of blocks, which take theirs from the top when they end, and above a
+    default device, which torch expects at the bottom.
+    """
+    modes = _stack()
+    if MODE in modes:
+        return
+    lowest = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
+    place = 1 if lowest is not None and modes[:1] == [lowest] else 0
+    _replace(modes, [*modes[:place], MODE, *modes[place:]])
+
+
+def _replace(old: list[Any], new: list[Any]) -> None:
+    for _ in old:
+        torch.overrides._pop_mode()
+    for other in new:
+        torch.overrides._push_mode(other)
 
 
 def switch_off() -> None:
     """Take the mode out of this thread's stack, wherever it is there."""
     modes = _stack()
-    for _ in modes:
-        torch.overrides._pop_mode()
-    for other in modes:
-        if other is not MODE:
-            torch.overrides._push_mode(other)
+    _replace(modes, [other for other in modes if other is not MODE])
 
 
 @contextmanager

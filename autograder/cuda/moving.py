@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 
 from autograder.cuda import state
-from autograder.cuda.mode import Function, default_index, handles, made_on, plain
-from autograder.cuda.placement import index_of, pinned_copy, place
+from autograder.cuda.mode import Function, default_index, handles, is_active, made_on, plain
+from autograder.cuda.placement import MARK, index_of, pinned_copy, place
 from autograder.cuda.reading import type_of
 from autograder.cuda.state import CPU, OTHER
 
@@ -65,7 +65,8 @@ def to(tensor: torch.Tensor, index: int, copy: bool = False, **options: Any) -> 
         return transfer(tensor, index, **options)
     kept = {name: option for name, option in options.items() if option is not None}
     same: torch.Tensor = plain(_T.to, (tensor,), {"dtype": tensor.dtype, **kept, "copy": copy})
-    place(same, index_of(tensor)) if index_of(tensor) >= 0 else None
+    if index_of(tensor) >= 0:
+        place(same, index_of(tensor))
     return same
 
 
@@ -169,20 +170,31 @@ def _pin_memory(func: Function, args: _Args, kwargs: _Kwargs) -> Any:
 _original_set: Final[Any] = _T.set_
 
 
+def _index_of_storage(source: Any) -> int:
+    """The device of a tensor's or a storage's memory."""
+    if isinstance(source, torch.Tensor):
+        return index_of(source)
+    mark = getattr(getattr(source, "_untyped_storage", source), MARK, None)
+    return CPU if mark is None else max(mark.index, CPU)
+
+
 def set_(self: torch.Tensor, source: Any = None, *args: Any, **kwargs: Any) -> torch.Tensor:
     """``Tensor.set_``: a tensor keeps its device (ATen/native/Resize.h ``checkSetStorage``).
 
     torch asks no mode about it.
     """
     own = index_of(self)
-    if isinstance(source, torch.Tensor) and index_of(source) != own:
+    other = own if source is None else _index_of_storage(source)
+    if other != own and is_active():  # torch's own code fills CPU tensors, marked afterwards
         raise RuntimeError(
             f'Attempted to set the storage of a tensor on device "{state.device_at(own)}" to a '
-            f'storage on different device "{state.device_at(index_of(source))}".  This is no '
+            f'storage on different device "{state.device_at(other)}".  This is no '
             "longer allowed; the devices must match."
         )
     given = () if source is None else (source, *args)
     same: torch.Tensor = _original_set(self, *given, **kwargs)
+    if own >= 0 and source is None:
+        place(same, own)
     return same
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import torch
 
-from autograder.cuda import state
+from autograder.cuda import errors, state
 from autograder.cuda.state import CPU, HOST, OTHER, Allocation
 
 MARK: Final = "_emulated_allocation"
@@ -25,15 +25,11 @@ _is_cpu = _TENSOR.is_cpu.__get__
 _real_device: Final[Any] = torch._C.StorageBase.device.__get__  # type: ignore[attr-defined]
 
 
-_NO_STORAGE: Final = (RuntimeError, ValueError)
-"""What a tensor without a storage raises; ``ValueError`` does an uninitialised parameter."""
-
-
 def storage_of(tensor: torch.Tensor) -> Any:
     """What carries the mark: the storage below a tensor and function transforms around it."""
     try:
         return _storage_of(tensor)
-    except _NO_STORAGE:
+    except RuntimeError:  # NotImplementedError among them
         inner = _inner(tensor)
         return tensor if inner is None else storage_of(inner)
     except ValueError:  # an uninitialised parameter, which refuses all but few methods
@@ -56,7 +52,7 @@ def marked(tensor: torch.Tensor) -> int:
         mark = getattr(_storage_of(tensor), MARK, None)
     except (RuntimeError, ValueError):
         mark = getattr(storage_of(tensor), MARK, None)
-    return OTHER if mark is None else mark.index
+    return OTHER if mark is None else mark.device.index
 
 
 def _of_the_cpu(tensor: torch.Tensor, carrier: Any) -> bool:
@@ -90,10 +86,13 @@ def index_of(tensor: torch.Tensor) -> int:
 def place(value: object, index: int) -> None:
     """Mark every tensor in a value that has no mark yet as being on a device."""
     if isinstance(value, torch.Tensor):
+        if state.is_worker and index >= 0:
+            raise errors.forked()
         carrier = storage_of(value)
-        if getattr(carrier, MARK, None) is None and _of_the_cpu(value, carrier):
+        mark = getattr(carrier, MARK, None)
+        if (mark is None or mark.device.index == OTHER) and _of_the_cpu(value, carrier):
             size = carrier.nbytes() if isinstance(carrier, torch.UntypedStorage) else 0
-            setattr(carrier, MARK, Allocation(index, size) if index >= 0 else HOST)
+            setattr(carrier, MARK, Allocation(state.devices[index], size) if index >= 0 else HOST)
     elif isinstance(value, (list, tuple)):
         for item in value:
             place(item, index)

@@ -19,7 +19,7 @@ from autograder.cuda import state
 _lock: Final = threading.RLock()
 _NAMES: Final = (
     "rand randn randint randperm normal bernoulli multinomial poisson binomial rand_like "
-    "randn_like randint_like rand_like dropout dropout_ alpha_dropout alpha_dropout_ "
+    "randn_like randint_like dropout dropout_ alpha_dropout alpha_dropout_ "
     "feature_dropout feature_dropout_ feature_alpha_dropout feature_alpha_dropout_ native_dropout "
     "rrelu rrelu_ bernoulli_ cauchy_ exponential_ geometric_ log_normal_ normal_ random_ uniform_ "
     "lstm gru rnn_tanh rnn_relu gumbel_softmax fractional_max_pool2d fractional_max_pool3d "
@@ -72,12 +72,27 @@ class Generator(torch._C.Generator, metaclass=_IsGenerator):
         index = state.index_for(device)
         if index < 0:
             return torch._C.Generator(device)  # type: ignore[arg-type]
-        made = super().__new__(cls)
-        made._device = state.device_at(index) if isinstance(device, int) else torch.device(device)  # type: ignore[call-overload]
-        return made
+        named = state.device_at(index) if isinstance(device, int) else torch.device(device)  # type: ignore[call-overload]
+        return cls.on(named)
 
     def __init__(self, device: object = "cpu") -> None:
         """Nothing is left to do."""
+
+    @classmethod
+    def on(cls, device: torch.device) -> Any:
+        """A generator for a device of the emulation's, which may not be there yet."""
+        made = torch._C.Generator.__new__(cls)
+        made._device = device
+        return made
+
+    def clone_state(self) -> Any:
+        """Another generator for the same device in the same state."""
+        clone = type(self).on(self._device)
+        clone.set_state(self.get_state())
+        return clone
+
+    def __deepcopy__(self, memo: object) -> Any:
+        return self.clone_state()
 
     @property
     def device(self) -> torch.device:  # type: ignore[override]

@@ -23,7 +23,6 @@ _Kwargs = dict[str, Any]
 @handles(*(getattr(_T, name).__get__ for name in ("shape", "dtype", "ndim", "requires_grad")))
 @handles(*(getattr(_T, name).__get__ for name in ("grad_fn", "is_leaf", "layout", "_version")))
 @handles(_T.requires_grad.__set__, _T._backward_hooks.__get__, _T.is_meta.__get__)
-@handles(torch._has_compatible_shallow_copy_type)
 @handles(torch.is_tensor, torch.numel, torch.is_floating_point, torch.is_complex)
 @handles(torch.result_type, torch.is_same_size, _T.is_shared, torch.from_numpy)
 @handles(torch._has_compatible_shallow_copy_type)
@@ -90,6 +89,7 @@ def _format(func: Function, args: _Args, kwargs: _Kwargs) -> Any:
 
 @handles(_T.numpy)
 def _numpy(func: Function, args: _Args, kwargs: _Kwargs) -> Any:
+    __tracebackhide__ = True
     index = index_of(args[0])
     if index < 0:
         return plain(func, args, kwargs)
@@ -108,6 +108,7 @@ def _by_python(func: Function, args: _Args, kwargs: _Kwargs) -> Any:
 
 @handles(_T.__array__)
 def _array(func: Function, args: _Args, kwargs: _Kwargs) -> Any:
+    __tracebackhide__ = True
     index = index_of(args[0])
     if index >= 0:
         raise errors.to_numpy(state.device_at(index))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -61,29 +62,32 @@ class Device:
     """An emulated device."""
 
     index: int
+    """Its place among the devices; ``OTHER`` while it is none of them."""
     memory: Memory = field(default_factory=Memory)
     generator: torch.Generator = field(default_factory=torch.Generator)
     """A CPU generator: the same seed gives the CPU's numbers, not those of a real GPU."""
 
     def __post_init__(self) -> None:
-        self.device = torch.device("cuda", self.index)
+        self.device = torch.device("cuda", max(self.index, 0))
 
 
 class Allocation:
     """The memory of tensors on a device; it hangs on their storage and ends with it."""
 
-    __slots__ = ("index", "memory", "size")
+    __slots__ = ("device", "size")
 
-    def __init__(self, index: int, size: int) -> None:
-        self.index = index
+    def __init__(self, device: Device, size: int) -> None:
+        self.device = device
         self.size = _rounded(size, _BLOCK)
-        self.memory = devices[index].memory if 0 <= index < len(devices) else None
-        if self.memory is not None:
-            self.memory.take(self.size)
+        device.memory.take(self.size)
 
     def __del__(self) -> None:
-        if self.memory is not None:
-            self.memory.give_back(self.size)
+        self.device.memory.give_back(self.size)
+
+    @property
+    def index(self) -> int:
+        """The device's index; ``OTHER`` when there is no such device any more."""
+        return self.device.index
 
 
 class _Current(threading.local):
@@ -91,15 +95,31 @@ class _Current(threading.local):
     """The current device of a thread: each thread begins with device 0, as CUDA has it."""
     roots: tuple[int, ...] = ()
     """The devices of the running backward passes, the innermost last."""
-    computing = CPU
-    """The device of the operation that was begun last, for what it saves for its gradient."""
+    computing: tuple[int, tuple[Any, ...], Mapping[str, Any]] | None = None
+    """The device and the arguments of the running operation, for what it saves for its gradient."""
+    streams: tuple[Mapping[int, Any], ...] = ({},)
+    """The streams that were chosen, by device, in the blocks that were entered."""
 
 
 devices: list[Device] = []
 """The emulated devices; empty while the emulation is off."""
 current = _Current()
-HOST: Final = Allocation(CPU, 0)
+HOST: Final = Allocation(Device(CPU), 0)
 """Marks a storage as the CPU's where gradients without a mark count as CUDA's."""
+
+
+is_worker = False
+"""Whether this process is one of multiprocessing's that was forked from one with CUDA."""
+
+
+def attach(those: Sequence[Device]) -> None:
+    """Have these devices and no others. Tensors on others are the CPU's meanwhile."""
+    for device in devices:
+        device.index = OTHER
+    devices[:] = those
+    for index, device in enumerate(devices):
+        device.index = index
+    current.index, current.streams = 0, ({},)
 
 
 def is_on() -> bool:

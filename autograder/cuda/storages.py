@@ -40,7 +40,7 @@ def _clone(self: Any) -> Any:
     """A copy on the same device."""
     copy = _copy(self)
     if _index(self) >= 0:
-        setattr(copy, MARK, Allocation(_index(self), copy.nbytes()))
+        setattr(copy, MARK, Allocation(state.devices[_index(self)], copy.nbytes()))
     return copy
 
 
@@ -53,7 +53,7 @@ def _to(self: Any, *, device: Any, non_blocking: bool = False) -> Any:
         return self
     copy = _copy(self)
     if index >= 0:
-        setattr(copy, MARK, Allocation(index, copy.nbytes()))
+        setattr(copy, MARK, Allocation(state.devices[index], copy.nbytes()))
     return copy
 
 

@@ -147,16 +147,19 @@ class StreamContext:
 
 
 _default: Final[dict[int, Stream]] = {}
-_entered: Final[list[dict[int, Stream]]] = [{}]
+
+
+def _chosen(stream: Stream | None) -> dict[int, Stream]:
+    more = {} if stream is None else {stream.device_index: stream}
+    return {**state.current.streams[-1], **more}
 
 
 def _enter(stream: Stream | None) -> None:
-    chosen = {} if stream is None else {stream.device_index: stream}
-    _entered.append(_entered[-1] | chosen)
+    state.current.streams = (*state.current.streams, _chosen(stream))
 
 
 def _leave() -> None:
-    _entered.pop()
+    state.current.streams = state.current.streams[:-1] or ({},)
 
 
 def default_stream(device: object = None) -> Stream:
@@ -172,13 +175,13 @@ def default_stream(device: object = None) -> Stream:
 def current_stream(device: object = None) -> Stream:
     """The stream that a device's work is put on."""
     index = state.cuda_index(device)
-    return _entered[-1].get(index, default_stream(index))
+    stream: Stream = state.current.streams[-1].get(index, default_stream(index))
+    return stream
 
 
 def set_stream(stream: Stream | None) -> None:
     """Make a stream its device's current one."""
-    if stream is not None:
-        _entered[-1][stream.device_index] = stream
+    state.current.streams = (*state.current.streams[:-1], _chosen(stream))
 
 
 def stream(stream: Stream | None) -> StreamContext:

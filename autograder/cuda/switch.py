@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import concurrent.futures.thread
+import multiprocessing.util
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -66,36 +67,47 @@ def enable(
         raise ValueError(f"language={language!r}: choose one of {', '.join(LANGUAGES)}")
     if _decided is not None:
         return state.is_on()
-    if state.is_on():
-        if len(state.devices) != devices:
-            disable()
-        else:
-            return True
+    if len(state.devices) == devices:
+        mode.switch_on()  # another thread may have enabled it
+        return True
+    disable()
     if not force and torch.cuda.is_available():
         _tell(quiet, language, N_("There is a real GPU here: CUDA is not emulated."))
         return False
-    _switch_on(devices)
+    _switch_on(_new(devices))
     _tell(quiet, language, _EMULATED)
     return True
 
 
 def disable() -> None:
-    """Stop emulating CUDA. Tensors that were on an emulated device are on the CPU."""
-    if _decided is None:
+    """Stop emulating CUDA. Tensors that were on an emulated device are on the CPU.
+
+    A default device that is CUDA is unset, as there is none any more.
+    """
+    if _decided is None and state.devices:
+        default = torch.utils._device.CURRENT_DEVICE
+        if default is not None and default.type == "cuda":
+            torch.set_default_device(None)
         _switch_off()
 
 
 @contextmanager
 def emulated(devices: int = 1) -> Iterator[None]:
-    """A block in which CUDA is emulated, also where there is a real GPU."""
-    before = len(state.devices)
+    """A block in which CUDA is emulated, also where there is a real GPU.
+
+    Where it is on already with as many devices, nothing changes; with another number, tensors that
+    are on a device outside are on the CPU inside.
+    """
+    before, current = list(state.devices), state.current.index
     enable(devices, force=True, quiet=True)
     try:
         yield
     finally:
-        disable()
-        if before:
-            enable(before, force=True, quiet=True)
+        if _decided is None and state.devices != before:
+            _switch_off()
+            if before:
+                _switch_on(before)
+                state.current.index = current
 
 
 def decide(devices: int) -> None:
@@ -107,7 +119,7 @@ def decide(devices: int) -> None:
     if len(state.devices) != devices:
         _switch_off()
         if devices:
-            _switch_on(devices)
+            _switch_on(_new(devices))
     _decided = devices > 0
 
 
@@ -117,11 +129,18 @@ def _tell(quiet: bool, language: str, text: str) -> None:
             print(translate(text))
 
 
-def _switch_on(devices: int) -> None:
-    state.devices.extend(state.Device(index) for index in range(devices))
-    for device in state.devices:
-        device.generator = Generator(device.device)
+def _new(count: int) -> list[state.Device]:
+    """New devices, seeded as the CPU was."""
+    made = [state.Device(index) for index in range(count)]
+    for device in made:
+        device.generator = Generator.on(device.device)
         device.generator.manual_seed(torch.initial_seed())
+    return made
+
+
+def _switch_on(devices: Sequence[state.Device]) -> None:
+    state.attach(devices)
+    multiprocessing.util.register_after_fork(state, _in_worker)
     api.install(_patches)
     storages.install(_patches)
     legacy.install(_patches)
@@ -159,8 +178,12 @@ def _switch_off() -> None:
     if state.devices:
         mode.switch_off()
         _patches.undo()
-        state.devices.clear()
-        state.current.index = 0
+        state.attach([])
+
+
+def _in_worker(state: Any) -> None:
+    """In a process that multiprocessing has forked, as a ``DataLoader`` does for its workers."""
+    state.is_worker = bool(state.devices)
 
 
 _bootstrap: Final[Callable[[Any], None]] = vars(threading.Thread)["_bootstrap_inner"]

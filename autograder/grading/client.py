@@ -159,8 +159,8 @@ class GradingProcess:
                 check = answer["check"]
                 # it may run the notebook where there is CUDA; then both runs may be made once
                 # more, with everything kept
-                timeout = 3 * limits.submission_seconds + check_seconds + limits.grading_seconds
-                timeout += _SLACK_SECONDS
+                timeout = 3 * limits.submission_seconds + 2 * limits.grading_seconds
+                timeout += check_seconds + _SLACK_SECONDS
         except (WireClosed, WireTimeout) as error:
             self._end(error)
             return None, check

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from autograder.grading.cells import CodeCell
 from autograder.messages import refusal_texts
@@ -26,7 +25,7 @@ class Place:
     cuda_devices: int = 0
     """How many emulated CUDA devices the notebook saw."""
     not_emulated: str = ""
-    """What a cell needed and the emulated CUDA device cannot do; empty if there is none."""
+    """What an earlier cell needed and the emulated CUDA device cannot do; empty without one."""
 
 
 class RunningNotebook:
@@ -48,7 +47,7 @@ class RunningNotebook:
             if cell.grade_id == grade_id:
                 checkpoint = self._run.checkpoints.get(index)
                 reason = "" if checkpoint else self._why_not_reached(index)
-                return Place(checkpoint, reason, self._cuda_devices, self._not_emulated)
+                return Place(checkpoint, reason, self._cuda_devices, self._not_emulated(index))
         return Place(None, _("The cell with this check is missing from your notebook."))
 
     def _why_not_reached(self, index: int) -> str:
@@ -62,9 +61,10 @@ class RunningNotebook:
                 return _("An earlier cell ended the whole process, so this was not reached.")
         return _("Your notebook's process ended before this.")
 
-    @cached_property
-    def _not_emulated(self) -> str:
-        for outcome in self._run.outcomes:
+    def _not_emulated(self, index: int) -> str:
+        """What a cell before this one needed of the emulated device, and it cannot do."""
+        earlier = self._run.outcomes[:index] if self._cuda_devices else ()
+        for outcome in earlier:
             for output in outcome.outputs:
                 if output.get("ename") == NOT_EMULATED:
                     return str(output.get("evalue", ""))[:300] or NOT_EMULATED

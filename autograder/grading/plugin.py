@@ -84,7 +84,7 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Keep the check's result, and show a failed one as the student will read it."""
-    from autograder.grading import items
+    from autograder.grading import items, trace
     from autograder.grading.submission import NeedsReview
 
     report = yield
@@ -95,7 +95,8 @@ def pytest_runtest_makereport(
     if call.when == "setup" or error is not None:
         doubt = getattr(getattr(item, "funcargs", {}).get("submission"), "doubt", "")
         if doubt and isinstance(error, AssertionError):
-            error = NeedsReview(doubt)
+            told = f"{doubt}; then the check fails: {error}\n{trace.told()}".strip()
+            error = NeedsReview(told).with_traceback(error.__traceback__)
         item.stash[RESULT] = items.result(item, bound, error, in_grader=call.when == "call")
     if report.failed and item.stash[RESULT].status != "fault":
         found = item.stash[RESULT]

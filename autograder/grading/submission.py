@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 from typing import Any, Final, NoReturn, Self, TypeVar
 
@@ -16,6 +16,7 @@ from autograder.runner.values import (
     ArrayValue,
     FigureValue,
     FunctionValue,
+    OnDevice,
     TensorValue,
     Value,
 )
@@ -119,21 +120,37 @@ class Submission:
         return type(self)(self._run_with_cuda(), self._seed, check, self._names)
 
     @property
-    def worlds(self) -> Sequence[Self]:
-        """The submission as a machine without CUDA ran it, and as one with CUDA did."""
-        return self, self.with_cuda
+    def worlds(self) -> Iterator[Self]:
+        """The submission as a machine without CUDA ran it, and then as one with CUDA does."""
+        yield self
+        yield self.with_cuda
 
     @property
     def doubt(self) -> str:
         """Why what fails may not be the student's mistake; empty if there is no such reason."""
         used = self.__dict__.get("with_cuda")
-        own = self._place.not_emulated
+        own = one_line(self._place.not_emulated)
         return own or ("" if used is None or used is self else used.doubt)
 
     def _reached(self) -> Checkpoint:
         if self._place.checkpoint is None:
             raise NotAttempted(self._told(self._place.reason))
         return self._place.checkpoint
+
+    def _check_devices(self, values: Iterable[Any]) -> None:
+        """Refuse arguments of a grader's that cannot be had, which is no mistake of a student's."""
+        for value in values:
+            if isinstance(value, OnDevice):
+                device = torch.device(value.device)
+                if device.type == "cuda" and (device.index or 0) >= self._place.cuda_devices:
+                    raise ValueError(
+                        f"OnDevice(..., {value.device!r}): this machine has no such device; ask "
+                        "`submission.with_cuda`, which has cuda:0"
+                    )
+            elif isinstance(value, list | tuple):
+                self._check_devices(value)
+            elif isinstance(value, dict):
+                self._check_devices(value.values())
 
     def _told(self, message: str) -> str:
         """A message, with the world that it is about where that is not the usual one."""
@@ -231,7 +248,9 @@ class Submission:
             NotAttempted: there is no such function, or it raises ``NotImplementedError``.
             CheckFailed: it raises, ends its process or takes too long.
             NeedsReview: it needs what the emulated CUDA device cannot do.
+            ValueError: an argument is on a device that this machine does not have.
         """
+        self._check_devices([*args, *kwargs.values()])
         function = self.value(name)
         self._of_type(function, FunctionValue, f"`{name}`", _("a function"))
         trace.called(name, args, kwargs)
@@ -239,7 +258,7 @@ class Submission:
             return self._reached().call(name, args, kwargs, autograd)
         except CallFailed as error:
             if error.kind == NOT_EMULATED and self.cuda_available:
-                raise NeedsReview(f"`{name}`: {error.text}") from error
+                raise NeedsReview(f"`{name}`: {one_line(error.text)}") from error
             failed = _call_failed(name, error)
             failed.message = self._told(failed.message)
             raise failed from error
@@ -278,6 +297,11 @@ def _call_failed(name: str, error: CallFailed) -> CheckFailed:
         message += " " + _("It happens in line {line} of its cell.", line=error.line)
     hint = _("Call it yourself with small tensors of other shapes and dtypes and read the error.")
     return CheckFailed(message, hint, "exception", detail)
+
+
+def one_line(text: str) -> str:
+    """What a student wrote, as a terminal can show it: printable, on one line, not long."""
+    return "".join(c if c.isprintable() else " " for c in text)[:300]
 
 
 def type_name(value: Value) -> str:

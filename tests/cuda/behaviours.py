@@ -2844,7 +2844,7 @@ def the_version_of_nccl_is_asked() -> object:
 
 @refuses("torch.compile")
 def a_function_is_compiled() -> object:
-    return torch.compile(lambda x: x + 1)
+    return torch.compile(lambda x: x + 1)(ones(1))
 
 
 @refuses("torch.jit.script")

@@ -846,3 +846,126 @@ def test_what_there_is_not_is_named_and_switches_nothing_on(devices: int, langua
     with pytest.raises(ValueError, match=r"choose"):
         cuda.enable(devices, force=True, language=language)
     assert not cuda.is_enabled()
+
+
+class OnCuda(torch.utils.data.Dataset[torch.Tensor]):
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, place: int) -> torch.Tensor:
+        return torch.ones(1, device="cuda")
+
+
+def test_a_worker_of_a_data_loader_may_not_use_the_device_as_with_cuda() -> None:
+    held = torch.utils.data.TensorDataset(torch.ones(2, 1))
+    with cuda.emulated():
+        for data in (OnCuda(), torch.utils.data.TensorDataset(torch.ones(2, 1, device="cuda"))):
+            loader = torch.utils.data.DataLoader(data, num_workers=1, timeout=60)
+            with pytest.raises(RuntimeError, match="Cannot re-initialize CUDA in forked"):
+                list(loader)
+        loader = torch.utils.data.DataLoader(held, num_workers=1, timeout=60)
+        assert [str(batch.cuda().device) for (batch,) in loader] == ["cuda:0"] * 2
+
+
+def test_what_hooks_see_of_the_cpu_stays_there() -> None:
+    with cuda.emulated():
+        index, scale = torch.tensor([1, 0]), torch.tensor(2.0, requires_grad=True)
+        x = torch.ones(2, device="cuda", requires_grad=True)
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t):
+            (x[index] * scale).sum().backward()
+        assert x.grad is not None
+        assert [str(t.device) for t in (index, scale, x.grad)] == ["cpu", "cpu", "cuda:0"]
+
+
+def test_its_error_survives_the_way_through_another_process() -> None:
+    with cuda.emulated(), pytest.raises(cuda.NotEmulatedError) as caught:
+        torch.compile(torch.nn.Linear(1, 1))
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_a_block_with_as_many_devices_changes_nothing() -> None:
+    with cuda.emulated():
+        torch.cuda.manual_seed(3)
+        expected = torch.rand(2, 2, device="cuda").tolist()
+        torch.cuda.manual_seed(3)
+        first = torch.rand(2, device="cuda")
+        with cuda.emulated():
+            assert first.is_cuda
+        assert [first.tolist(), torch.rand(2, device="cuda").tolist()] == expected
+
+
+def test_after_a_block_with_more_devices_its_tensors_are_on_the_cpu() -> None:
+    with cuda.emulated():
+        x = torch.ones(1, device="cuda")
+        with cuda.emulated(2):
+            y = torch.ones(1, device="cuda:1")
+            assert (str(x.device), str(y.device)) == ("cpu", "cuda:1")
+        assert (str(x.device), str(y.device)) == ("cuda:0", "cpu")
+
+
+def test_what_was_on_it_before_it_was_switched_off_does_not_come_back() -> None:
+    with cuda.emulated():
+        x = torch.ones(1, device="cuda")
+    with cuda.emulated():
+        assert str((x + torch.ones(1)).device) == "cpu"
+
+
+def test_another_thread_may_have_enabled_it() -> None:
+    thread = threading.Thread(target=lambda: cuda.enable(force=True, quiet=True))
+    thread.start()
+    thread.join()
+    try:
+        with pytest.raises(cuda.NotEmulatedError, match="in this thread"):
+            torch.ones(1, device="cuda")
+        assert cuda.enable(force=True, quiet=True)
+        assert torch.ones(1, device="cuda").is_cuda
+    finally:
+        cuda.disable()
+
+
+def test_it_outlives_a_block_with_a_device_in_which_it_was_switched_on() -> None:
+    try:
+        with torch.device("cpu"):
+            cuda.enable(force=True, quiet=True)
+        assert torch.ones(2, device="cuda").is_cuda
+    finally:
+        cuda.disable()
+    assert torch.overrides._get_current_function_mode_stack() == []
+
+
+def test_a_default_device_ends_with_it() -> None:
+    with cuda.emulated():
+        torch.set_default_device("cuda")
+        assert torch.ones(1).is_cuda
+        cuda.disable()
+        assert not torch.ones(1).is_cuda
+        cuda.enable(force=True, quiet=True)
+    assert not torch.ones(1).is_cuda
+
+
+def test_the_streams_of_a_thread_are_its_own() -> None:
+    with cuda.emulated(), ThreadPoolExecutor(1) as pool:
+        stream = torch.cuda.Stream()
+        with torch.cuda.stream(stream):
+            other = pool.submit(torch.cuda.current_stream).result()
+            assert torch.cuda.current_stream() == stream != other
+
+
+def test_a_warning_is_of_the_line_that_causes_it() -> None:
+    with cuda.emulated(), pytest.warns(UserWarning, match="non-leaf") as warned:
+        x = torch.ones(1, device="cuda", requires_grad=True) * 2
+        x.grad  # noqa: B018
+    assert [warning.filename for warning in warned] == [__file__]
+
+
+def test_a_function_that_a_library_compiles_is_refused_only_with_tensors_on_the_device() -> None:
+    with cuda.emulated():
+        for compiled in (torch.compile(double), torch.compile(dynamic=True)(double),
+                         torch.jit.script(double)):  # fmt: skip
+            assert compiled(torch.ones(1)).item() == 2
+            with pytest.raises(cuda.NotEmulatedError, match=r"torch\.(compile|jit\.script)"):
+                compiled(torch.ones(1, device="cuda"))
+
+
+def double(x: torch.Tensor) -> torch.Tensor:
+    return x * 2

@@ -40,10 +40,13 @@ def test_with(submission: Submission) -> None:
 @pytest.mark.grade_cell("one-double", weight=4)
 def test_double(submission: Submission) -> None:
     """`double` doubles where its argument is."""
-    for world, device in 2 * list(zip(submission.worlds, ("cpu", "cuda:0"), strict=True)):
-        result = world.call("double", OnDevice(torch.ones(2), device)).value
-        if world.as_tensor(result, "the result").device != device:
-            fail("elsewhere")
+    if submission.has("elsewhere"):
+        submission.call("double", [OnDevice(torch.ones(2), "cuda")])
+    for _ in range(2):
+        for world, device in zip(submission.worlds, ("cpu", "cuda:0"), strict=True):
+            result = world.call("double", OnDevice(torch.ones(2), device)).value
+            if world.as_tensor(result, "the result").device != device:
+                fail("elsewhere")
 '''
 RIGHT = 't = torch.ones(3, device="cuda" if torch.cuda.is_available() else "cpu")'
 DOUBLE = "double = lambda x: x + x"
@@ -130,6 +133,46 @@ def test_after_a_cell_that_needs_more_what_fails_is_left_to_a_person_and_what_is
     assert (without.status, with_cuda.status) == ("passed", "fault")
     assert "torch.jit.script is not emulated" in with_cuda.detail
     assert course.scores("one")["scripts"]["one-double"] == 4
+
+
+@pytest.mark.parametrize("world", ["not ", ""])
+def test_an_error_of_that_name_after_the_grade_cell_makes_no_mistake_doubtful(
+    course: Course, world: str
+) -> None:
+    pretend = (
+        "class NotEmulatedError(Exception): ...\n"
+        f"if {world}torch.cuda.is_available():\n    raise NotEmulatedError"
+    )
+    graded(course, "pretends-later", "t = torch.zeros(3)", f"{DOUBLE}\n{pretend}")
+    checks = result_of(course, "pretends-later", "one-tensor").checks
+    assert [check.status for check in checks] == ["passed", "failed"]
+
+
+def test_what_fails_without_cuda_is_wrong_whatever_is_not_emulated(course: Course) -> None:
+    pretend = "if torch.cuda.is_available(): torch.jit.trace(len)\n"
+    graded(course, "both", pretend + "t = 1", "double = lambda x: x.tolist()")
+    without, _with = result_of(course, "both", "one-tensor").checks
+    (double,) = result_of(course, "both", "one-double").checks
+    assert (without.status, double.status) == ("failed", "failed")
+
+
+def test_a_doubtful_check_says_what_failed_and_nothing_that_a_terminal_would_obey(
+    course: Course,
+) -> None:
+    tensor = (
+        "from autograder.cuda import NotEmulatedError\nt = torch.ones(3)\n"
+        "if torch.cuda.is_available(): raise NotEmulatedError('\\x1b[2J' + 'a\\nb')"
+    )
+    summary = graded(course, "escapes", tensor)
+    (told,) = summary.faults
+    assert "not on CUDA" in told
+    assert "\x1b" not in told and " [2Ja b" in told
+
+
+def test_a_grader_that_asks_for_a_device_of_the_other_machine_is_at_fault(course: Course) -> None:
+    graded(course, "elsewhere", double="double = lambda x: x + x\nelsewhere = True")
+    (check,) = result_of(course, "elsewhere", "one-double").checks
+    assert check.status == "fault" and "this machine has no such device" in check.detail
 
 
 def test_without_cuda_an_error_of_that_name_is_the_students_own(course: Course) -> None:
