@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from sqlalchemy import Engine, create_engine, select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from autograder.lms.database import open_database
 from autograder.lms.outbox import Key, Outbox
-from autograder.lms.schema import Base, Delivery
+from autograder.lms.schema import Delivery
 from tests.lms.platforms import KilledError, Kind, Network, Platform
 
 KEY = Key(1, "1", "https://lms.invalid/items/7", "ana")
@@ -59,8 +60,7 @@ class World:
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    engine = create_engine("sqlite://")
-    Base.metadata.create_all(engine)
+    engine = open_database("sqlite://")
     yield World(engine)
     engine.dispose()
 
