@@ -1,5 +1,7 @@
 """The database with our own tables: SQLite by default, Postgres by URL, at the newest schema."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -7,13 +9,15 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.orm import Session
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _VERSION_TABLE: Final = "lms_version"
 _BUSY_SECONDS: Final = 30.0
+_BEGIN: Final = "sqlite_begin"
 
 
 class DatabaseError(Exception):
@@ -37,6 +41,7 @@ def open_database(url: str) -> Engine:
         raise DatabaseError(f"not a database that can be used: {error}") from error
     if parsed.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
     try:
         _upgrade(engine)
     except DBAPIError as error:
@@ -51,8 +56,34 @@ def open_database(url: str) -> Engine:
     return engine
 
 
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """A session that only reads; what it has read stays usable after it."""
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """A session whose changes are stored together at the end, or not at all.
+
+    In SQLite it is the only one that writes from its beginning: one that first reads and then
+    writes would be refused, instead of waiting, when another has written in between.
+    """
+    locking = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+    with Session(locking, expire_on_commit=False) as session, session.begin():
+        session.connection()
+        yield session
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Begin transactions ourselves: Python's module would do so late, and never for reading."""
+    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+
+
 def _prepare_sqlite(connection: Any, record: object) -> None:
     """Readers and a writer at once, waiting for each other; keys to other tables must hold."""
+    connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
     cursor.execute("PRAGMA journal_mode = WAL")

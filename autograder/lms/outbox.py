@@ -18,6 +18,7 @@ from sqlalchemy import Engine, Select, select
 from sqlalchemy.orm import Session
 
 from autograder.lms.ags import Answer, NoAnswerError, Score, ScoreService
+from autograder.lms.database import writing
 from autograder.lms.schema import LONGEST_ERROR, Delivery
 
 _SECOND: Final = 1000
@@ -38,6 +39,23 @@ class Key:
     deployment: str
     line_item: str
     user: str
+
+
+def release(session: Session, key: Key, given: float, maximum: float, comment: str = "") -> None:
+    """Put a score into the place of the one that was released before, within a transaction.
+
+    Raises:
+        ValueError: ``maximum`` is not positive.
+    """
+    if maximum <= 0:
+        raise ValueError(f"a score of {maximum} points at most cannot be delivered")
+    row = session.scalar(_of(key).with_for_update())
+    if row is None:
+        row = Delivery(**vars(key), release=0)
+        session.add(row)
+    row.given, row.maximum, row.comment = given, maximum, comment
+    row.release += 1
+    row.state, row.tries, row.next_try, row.error = "due", 0, 0.0, ""
 
 
 class Outbox:
@@ -66,16 +84,8 @@ class Outbox:
         Raises:
             ValueError: ``maximum`` is not positive.
         """
-        if maximum <= 0:
-            raise ValueError(f"a score of {maximum} points at most cannot be delivered")
-        with Session(self._engine) as session, session.begin():
-            row = session.scalar(_of(key).with_for_update())
-            if row is None:
-                row = Delivery(**vars(key), release=0)
-                session.add(row)
-            row.given, row.maximum, row.comment = given, maximum, comment
-            row.release += 1
-            row.state, row.tries, row.next_try, row.error = "due", 0, 0.0, ""
+        with writing(self._engine) as session:
+            release(session, key, given, maximum, comment)
 
     def retry(self, key: Key) -> None:
         """Try a delivery again that was stopped, or is waiting.
@@ -83,7 +93,7 @@ class Outbox:
         Raises:
             LookupError: nothing was released for this key.
         """
-        with Session(self._engine) as session, session.begin():
+        with writing(self._engine) as session:
             row = session.scalar(_of(key).with_for_update())
             if row is None:
                 raise LookupError(f"no score was released for {key}")

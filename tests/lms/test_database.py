@@ -1,6 +1,7 @@
 """Our own tables: made at first use, brought to the newest schema; else one clear error."""
 
 import sqlite3
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from autograder.lms.database import DatabaseError, open_database
-from autograder.lms.schema import Base
+from autograder.lms.database import DatabaseError, open_database, reading, writing
+from autograder.lms.schema import Base, Deployment, Registration
 
 
 @pytest.fixture
@@ -84,3 +85,37 @@ def test_a_password_is_not_told(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError) as caught:
         open_database(f"sqlite://user:secret@/{tmp_path}/none/lms.db")
     assert "secret" not in str(caught.value)
+
+
+def test_writers_wait_for_each_other_also_when_they_have_read_first(url: str) -> None:
+    engine = open_database(url)
+
+    def count(_turn: int) -> None:
+        for _ in range(20):
+            with writing(engine) as session:
+                row = session.get(Deployment, 1)
+                assert row is not None
+                row.deployment = str(int(row.deployment) + 1)
+
+    with writing(engine) as session:
+        session.add(Registration(id=1, created=0.0, **dict.fromkeys(_TEXTS, "x")))
+        session.flush()
+        session.add(Deployment(id=1, registration_id=1, deployment="0"))
+    with ThreadPool(4) as threads:
+        threads.map(count, range(4))
+    with reading(engine) as session:
+        row = session.get(Deployment, 1)
+    assert row is not None and row.deployment == "80"
+
+
+def test_nothing_is_stored_of_what_ends_in_an_error(url: str) -> None:
+    engine = open_database(url)
+    with pytest.raises(KeyError), writing(engine) as session:
+        session.add(Registration(id=1, created=0.0, **dict.fromkeys(_TEXTS, "x")))
+        session.flush()
+        raise KeyError
+    with reading(engine) as session:
+        assert session.get(Registration, 1) is None
+
+
+_TEXTS = ("issuer", "client_id", "auth_login_url", "auth_token_url", "key_set_url")
