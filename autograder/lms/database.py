@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
@@ -18,6 +18,8 @@ _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _VERSION_TABLE: Final = "lms_version"
 _BUSY_SECONDS: Final = 30.0
 _BEGIN: Final = "sqlite_begin"
+_WRITERS: Final = 0x6C6D73
+"""The number of the lock that writers hold in Postgres; any that nobody else uses."""
 
 
 class DatabaseError(Exception):
@@ -67,12 +69,15 @@ def reading(engine: Engine) -> Iterator[Session]:
 def writing(engine: Engine) -> Iterator[Session]:
     """A session whose changes are stored together at the end, or not at all.
 
-    In SQLite it is the only one that writes from its beginning: one that first reads and then
-    writes would be refused, instead of waiting, when another has written in between.
+    It is the only one of these from its beginning to its end, in SQLite and in Postgres: what it
+    has read is still so when it writes. So it must be short, and nothing else is done within.
     """
     locking = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
     with Session(locking, expire_on_commit=False) as session, session.begin():
-        session.connection()
+        if engine.dialect.name == "postgresql":
+            session.execute(select(func.pg_advisory_xact_lock(_WRITERS)))
+        else:
+            session.connection()
         yield session
 
 

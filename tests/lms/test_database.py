@@ -14,8 +14,8 @@ from autograder.lms.schema import Base, Deployment, Registration
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'lms.db'}"
+def url(database_url: str) -> str:
+    return database_url
 
 
 def test_the_migrations_make_the_tables_that_the_program_expects(url: str) -> None:
@@ -27,9 +27,9 @@ def test_the_migrations_make_the_tables_that_the_program_expects(url: str) -> No
 
 def test_a_database_is_opened_again_with_all_that_is_in_it(url: str) -> None:
     insert = (
-        "INSERT INTO delivery (registration, deployment, line_item, user, given, maximum, comment,"
+        'INSERT INTO delivery (registration, deployment, line_item, "user", given, maximum, comment,'
         " release, state, sent_at, uncertain, tries, next_try, error)"
-        " VALUES (1, '1', 'u', 'ana', 1, 2, '', 1, 'due', 0, 0, 0, 0, '')"
+        " VALUES (1, '1', 'u', 'ana', 1, 2, '', 1, 'due', 0, false, 0, 0, '')"
     )
     engine = open_database(url)
     with engine.begin() as connection:

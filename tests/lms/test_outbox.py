@@ -1,14 +1,12 @@
 """Released scores arrive in the LMS: each once, the latest one last, whatever happens."""
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from autograder.lms.database import open_database
 from autograder.lms.outbox import Key, Outbox
 from autograder.lms.schema import Delivery
 from tests.lms.platforms import KilledError, Kind, Network, Platform
@@ -59,10 +57,8 @@ class World:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    engine = open_database("sqlite://")
-    yield World(engine)
-    engine.dispose()
+def world(engine: Engine) -> World:
+    return World(engine)
 
 
 def test_a_released_score_arrives_once(world: World) -> None:

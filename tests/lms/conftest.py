@@ -1,0 +1,50 @@
+"""What the tests of the LMS share: databases, real ones of both kinds."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import Engine
+
+from autograder.lms.database import open_database
+from tests.lms import postgres
+
+NEEDS_ALL = bool(os.environ.get("AUTOGRADER_TESTS_NEED_ALL"))
+"""Whether a test may not be left out because a program is missing here, as in CI."""
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A Postgres server for all tests of a run."""
+    programs = postgres.find()
+    if programs is None:
+        missing = pytest.fail if NEEDS_ALL else pytest.skip
+        missing("Postgres is not installed here (Debian's package: postgresql)")
+    with postgres.server(programs) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database: SQLite's, then Postgres's."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'lms.db'}"
+        return
+    server = request.getfixturevalue("postgres_server")
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(
+        server.replace("+psycopg", "") + "postgres", autocommit=True
+    ) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')  # a name of ours, with no quotes in it
+    yield f"{server}{name}"
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An open database with our tables: SQLite's, then Postgres's."""
+    opened = open_database(database_url)
+    yield opened
+    opened.dispose()
