@@ -27,8 +27,8 @@ def test_the_migrations_make_the_tables_that_the_program_expects(url: str) -> No
 
 def test_a_database_is_opened_again_with_all_that_is_in_it(url: str) -> None:
     insert = (
-        'INSERT INTO delivery (registration, deployment, line_item, "user", given, maximum, comment,'
-        " release, state, sent_at, uncertain, tries, next_try, error)"
+        'INSERT INTO delivery (registration, deployment, line_item, "user", given, maximum,'
+        " comment, release, state, sent_at, uncertain, tries, next_try, error)"
         " VALUES (1, '1', 'u', 'ana', 1, 2, '', 1, 'due', 0, false, 0, 0, '')"
     )
     engine = open_database(url)
