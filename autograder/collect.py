@@ -516,7 +516,7 @@ def _unwrapped(files: list[_File]) -> list[_File]:
     return files
 
 
-def _meant(stem: str, expected: list[str]) -> str:
+def meant_notebook(stem: str, expected: list[str]) -> str:
     """The notebook that a copy's name stands for: Canvas's ``one-1``, a browser's ``one (1)``."""
     while stem not in expected and (found := _COPY.search(stem)):
         stem = stem[: found.start()]
@@ -527,7 +527,7 @@ def _latest(hand_in: _HandIn, files: list[_File], expected: list[str]) -> list[_
     """Without what a student handed in again through Canvas, which counts its files upwards."""
     versions: dict[tuple[str, ...], list[_File]] = {}
     for one in files:
-        name = f"{_meant(one.stem, expected)}.ipynb" if one.notebook else one.parts[-1]
+        name = f"{meant_notebook(one.stem, expected)}.ipynb" if one.notebook else one.parts[-1]
         versions.setdefault((*one.parts[:-1], name), []).append(one)
     result = []
     for group in versions.values():
@@ -571,7 +571,7 @@ def _notebooks(
 def _match(name: str, found: list[_File], expected: list[str]) -> _File | None:
     """The notebook that is meant by a name of the assignment: the very name before copies."""
     exact = [one for one in found if one.parts == (f"{name}.ipynb",)]
-    meant = exact or [one for one in found if _meant(one.stem, expected) == name]
+    meant = exact or [one for one in found if meant_notebook(one.stem, expected) == name]
     if len(meant) > 1:
         names = ", ".join(repr(one.name) for one in meant[:5])
         raise _Refused(f"{names} could each be {name}.ipynb")

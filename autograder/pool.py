@@ -1,25 +1,39 @@
-"""Many submissions at once: local processes, each with a grading and a warm process of its own."""
+"""Many submissions at once: local processes, each with a grading and a warm process of its own.
+
+``run`` does what a command asks for and ends; ``serve`` goes on with what is handed in.
+"""
 
 import contextlib
 import os
 import signal
 import subprocess
 import sys
+import time
+import weakref
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Pipe, wait
 from types import FrameType
 from typing import Final, Literal, Self
 
 from autograder.bridge.course import Course, GradebookError, Summary
+from autograder.bridge.handin import HandIn
 
 Work = Literal["grade", "feedback"]
+Said = Summary | Literal["renew"] | None
+"""What a process says: that it is ready, what became of its task, or that another one has to do it,
+since the course has changed since this one began."""
 _TICK_SECONDS: Final = 0.5
 _END_SECONDS: Final = 20.0
 """What a process may take to end the processes below it before it is killed."""
 _FAILED_STARTS: Final = 8
 """So many processes in a row that end before they are ready are more than chance."""
+_LONGEST_SECONDS: Final = 1800.0
+"""What a task of a service may take; a submission's own limits are far below."""
+_DIED_ONCE: Final = "the process that worked on it ended"
+_TOOK_TOO_LONG: Final = "the process that worked on it was ended after half an hour"
+_DO_NOT_START: Final = "the processes that work end when they start; see the messages above"
 _DIED: Final = "the process that worked on it ended twice; run it alone with --student to see why"
 
 
@@ -103,10 +117,14 @@ def run(
 class _Slot:
     """A place for a process of the pool, and what that works on."""
 
-    def __init__(self, course: Course, work: Work) -> None:
+    def __init__(self, course: Course, work: Work | Literal["serve"]) -> None:
         self._command = [sys.executable, "-m", "autograder.pool_worker"]
         self._arguments = [str(os.getpid()), str(course.root), work]
-        self.task: Task | None = None
+        if course.settings.allow_unsafe:  # by an option of the command that serves
+            self._arguments.append("unsafe")
+        self.task: Task | HandIn | None = None
+        self.began = 0.0
+        """When the task was given, on the monotonic clock."""
         self.start()
 
     def start(self) -> None:
@@ -121,20 +139,20 @@ class _Slot:
                 start_new_session=True,
             )
 
-    def give(self, task: Task) -> None:
+    def give(self, task: Task | HandIn) -> None:
         """Have a task done."""
-        self.task = task
+        self.task, self.began = task, time.monotonic()
         with contextlib.suppress(OSError):  # then `receive` finds it ended as well
             self.connection.send(task)
 
-    def receive(self) -> Summary | None:
+    def receive(self) -> Said:
         """What the process says; None the first time, when it is ready.
 
         Raises:
             EOFError: it has ended.
         """
         try:
-            said: Summary | None = self.connection.recv()
+            said: Said = self.connection.recv()
         except OSError as error:  # in the middle of a message
             raise EOFError from error
         self.ready = True
@@ -206,7 +224,7 @@ class _Pool:
         except EOFError:
             return self._replace(slot)
         task, slot.task = slot.task, None
-        if task is None or summary is None:
+        if not isinstance(task, Task) or not isinstance(summary, Summary):
             self._failed_starts = 0
             return None
         return self._try_again(task, summary) if summary.error else summary
@@ -217,9 +235,9 @@ class _Pool:
         slot.kill()
         self._failed_starts += not slot.ready
         if self._failed_starts >= _FAILED_STARTS:
-            raise PoolError("the processes that work end when they start; see the messages above")
+            raise PoolError(_DO_NOT_START)
         summary = None
-        if task is not None:
+        if isinstance(task, Task):
             summary = self._try_again(task, Summary(task.assignment, task.student, error=_DIED))
         if self._goes_on():
             slot.start()
@@ -256,3 +274,144 @@ class _Pool:
         """End all processes at once."""
         for slot in self._slots:
             slot.kill()
+
+
+# What goes on
+
+
+class Bell:
+    """Has a service look for work at once; any thread may ring."""
+
+    def __init__(self) -> None:
+        self._descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def ring(self) -> None:
+        """Have it look."""
+        os.eventfd_write(self._descriptor, 1)
+
+    def silence(self) -> None:
+        """Take note that it rang, if it did."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._descriptor)
+
+    def fileno(self) -> int:
+        """What to wait on."""
+        return self._descriptor
+
+
+def serve(
+    course: Course,
+    jobs: int,
+    more: Callable[[int], Iterable[HandIn]],
+    stopping: Callable[[], bool],
+    bell: Bell,
+) -> Generator[tuple[HandIn, Summary] | None, None, None]:
+    """Have what is handed in graded, in processes that live on, until ``stopping`` says so.
+
+    Nothing is tried again here: a task whose process dies comes back with ``Summary.error``.
+    What runs when it stops is ended at once, and comes back no more.
+
+    Args:
+        course: the course.
+        jobs: processes.
+        more: is asked for at most so many tasks to begin now: when the bell has rung, when a
+            process has nothing to do, and now and then.
+        stopping: whether to stop; ring the bell when that changes.
+        bell: rings when there may be more.
+
+    Yields:
+        A task and what became of it, or None when nothing has happened for a moment.
+
+    Raises:
+        PoolError: the processes do not start.
+    """
+    service = _Service(course, more, bell)
+    try:
+        service.start(jobs)
+        while not stopping():
+            yield from service.results()
+    finally:
+        service.end()
+
+
+class _Service:
+    def __init__(self, course: Course, more: Callable[[int], Iterable[HandIn]], bell: Bell) -> None:
+        self._course = course
+        self._more = more
+        self._bell = bell
+        self._slots: list[_Slot] = []
+        self._returned: deque[HandIn] = deque()
+        """What was given to a process that was to be replaced first."""
+        self._failed_starts = 0
+
+    def start(self, jobs: int) -> None:
+        """Start the processes."""
+        for _ in range(jobs):
+            self._slots.append(_Slot(self._course, "serve"))
+
+    def results(self) -> Generator[tuple[HandIn, Summary] | None, None, None]:
+        """Give out what there is, and what comes of a moment's waiting."""
+        self._hand_out()
+        heard = wait(
+            [self._bell.fileno(), *(slot.connection for slot in self._slots)], _TICK_SECONDS
+        )
+        self._bell.silence()
+        speak = [slot for slot in self._slots if slot.connection in heard]
+        said = [*map(self._receive, speak), *map(self._look_at_time, self._slots)]
+        yield from filter(None, said)
+        if not any(said):
+            yield None
+
+    def _hand_out(self) -> None:
+        """Give a task to each process that waits for one."""
+        free = [slot for slot in self._slots if slot.ready and slot.task is None]
+        if len(free) > len(self._returned):
+            self._returned += self._more(len(free) - len(self._returned))
+        for slot in free[: len(self._returned)]:
+            slot.give(self._returned.popleft())
+
+    def _receive(self, slot: _Slot) -> tuple[HandIn, Summary] | None:
+        """What comes of a slot's task."""
+        try:
+            said = slot.receive()
+        except EOFError:
+            self._failed_starts += not slot.ready
+            if self._failed_starts >= _FAILED_STARTS:
+                raise PoolError(_DO_NOT_START) from None
+            return self._replace(slot, _DIED_ONCE)
+        task, slot.task = slot.task, None
+        if isinstance(task, HandIn) and isinstance(said, Summary):
+            return task, said
+        self._failed_starts = 0
+        if isinstance(task, HandIn):
+            self._returned.append(task)
+            slot.end()
+            slot.start()
+        return None
+
+    def _look_at_time(self, slot: _Slot) -> tuple[HandIn, Summary] | None:
+        """End what takes too long: one that hangs would stay for good."""
+        if slot.task is None or time.monotonic() - slot.began < _LONGEST_SECONDS:
+            return None
+        return self._replace(slot, _TOOK_TOO_LONG)
+
+    def _replace(self, slot: _Slot, why: str) -> tuple[HandIn, Summary] | None:
+        """Start another process in the place of one; what is told of its task."""
+        task, slot.task = slot.task, None
+        slot.kill()
+        slot.start()
+        if not isinstance(task, HandIn):
+            return None
+        return task, Summary(task.assignment, task.student, error=why)
+
+    def end(self) -> None:
+        """End all processes: at once those that work, whose task will be done again."""
+        for slot in self._slots:
+            if slot.task is not None:
+                slot.kill()
+            else:
+                slot.connection.close()
+        for slot in self._slots:
+            if slot.task is None:
+                slot.end()

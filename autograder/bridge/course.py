@@ -213,6 +213,10 @@ class Course:
             kept.write(path)
             return summary
 
+    def forget_inputs(self) -> None:
+        """Look anew at what gradings depend on, where this object outlives a command."""
+        self._inputs_of.clear()
+
     def is_current(self, assignment: str, student: str) -> bool:
         """Whether what is stored of a submission is what grading it again would give."""
         known = Record.read(record.path_of(self.root, assignment, student))

@@ -127,6 +127,8 @@ class Link(Base):
     """nbgrader's name; empty until a teacher chooses one."""
     line_item: Mapped[str] = mapped_column(String(URL_LENGTH), default="")
     """The URL of its line item; empty where it has none (yet)."""
+    line_items_url: Mapped[str] = mapped_column(String(URL_LENGTH), default="")
+    """Where its line item is made: in Open edX each link has a container of its own."""
     maximum: Mapped[float | None] = mapped_column(Float, default=None)
     """The points of a line item that we have made."""
 
@@ -211,6 +213,8 @@ class Submission(Base):
     """Whether nbgrader's folders and gradebook hold this attempt."""
     feedback_due: Mapped[bool] = mapped_column(default=False)
     """Whether its feedback is to be written again, as when a person has graded."""
+    by_hand: Mapped[str] = mapped_column(String(64), default="")
+    """A digest of what persons gave, which its feedback shows; empty where they gave nothing."""
     score: Mapped[float | None] = mapped_column(Float, default=None)
     """Automatic and manual points less nbgrader's penalty for being late, when last graded."""
     maximum: Mapped[float | None] = mapped_column(Float, default=None)

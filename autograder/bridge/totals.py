@@ -1,0 +1,261 @@
+"""What the gradebook has of an assignment for each student, read with a few queries for all.
+
+Only read, and safe in any thread: nbgrader's own ``Gradebook`` looks at every table when it is
+opened, and makes a file where there is none.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from nbgrader.api import (
+    Assignment,
+    BaseCell,
+    Comment,
+    Grade,
+    Notebook,
+    SourceCell,
+    Student,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
+from sqlalchemy import Integer, case, cast, create_engine, func, or_, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from autograder.bridge.course import Course, CourseError, GradebookError
+from autograder.bridge.gradebook import not_released, problem_told
+from autograder.bridge.record import digest
+
+_STUDENTS_AT_ONCE: Final = 500
+_NOTHING_BY_HAND: Final = ""
+
+
+@dataclass(frozen=True)
+class Total:
+    """What the gradebook has of one submission."""
+
+    points: float = 0.0
+    """Of all its cells: a person's in the place of the automatic ones, with extra credit."""
+    penalty: float = 0.0
+    """Points that nbgrader took for being late."""
+    needs_person: bool = False
+    graded: bool = False
+    """Whether any cell has been given points, be they 0."""
+    handed_in: float | None = None
+    """The time stamp that nbgrader read, in UTC seconds since 1970."""
+    extension: float | None = None
+    """Seconds after the deadline that nbgrader knows of."""
+    by_hand: str = _NOTHING_BY_HAND
+    """A digest of what persons gave: points, extra credit, comments; empty if they gave nothing."""
+
+    @property
+    def score(self) -> float:
+        """The points less the penalty, as nbgrader exports them."""
+        return max(0.0, self.points - self.penalty)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the gradebook has of an assignment itself."""
+
+    maximum: float
+    deadline: float | None
+    """UTC seconds since 1970."""
+    notebooks: Sequence[str]
+
+
+@dataclass
+class Totals:
+    """What the gradebook has of an assignment."""
+
+    facts: Facts
+    students: dict[str, Total] = field(default_factory=dict)
+    """By student, those who have a submission there."""
+
+
+def read_facts(course: Course, assignment: str) -> Facts:
+    """Read what the gradebook has of an assignment itself.
+
+    Raises:
+        CourseError: it does not have the assignment.
+        GradebookError: it cannot be read.
+    """
+    with _reading(course, assignment) as session:
+        return _facts(session, assignment)
+
+
+def read_totals(course: Course, assignment: str, students: Sequence[str] | None = None) -> Totals:
+    """Read the totals of some students, or of all who have a submission in the gradebook.
+
+    Raises:
+        CourseError: it does not have the assignment.
+        GradebookError: it cannot be read.
+    """
+    with _reading(course, assignment) as session:
+        found = Totals(_facts(session, assignment))
+        if students is None:
+            found.students = _totals(session, assignment, None)
+        else:
+            for start in range(0, len(students), _STUDENTS_AT_ONCE):
+                part = students[start : start + _STUDENTS_AT_ONCE]
+                found.students |= _totals(session, assignment, part)
+    return found
+
+
+def read_grade_ids(course: Course, assignment: str) -> dict[tuple[str, str], set[str]]:
+    """The grade_ids of the released cells: by assignment and notebook, of all assignments.
+
+    Raises:
+        CourseError: the gradebook does not have ``assignment``.
+        GradebookError: it cannot be read.
+    """
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    with _reading(course, assignment) as session:
+        query = (
+            select(Assignment.name, Notebook.name, SourceCell.name)
+            .select_from(Assignment)
+            .join(Notebook, Notebook.assignment_id == Assignment.id)
+            .outerjoin(SourceCell, SourceCell.notebook_id == Notebook.id)
+        )
+        for owner, notebook, cell in session.execute(query):
+            found[owner, notebook] |= {cell} - {None}
+    if not any(owner == assignment for owner, _notebook in found):
+        raise CourseError(not_released(assignment))
+    return dict(found)
+
+
+def read_names(course: Course, assignment: str) -> dict[str, str]:
+    """The names of the students who have a submission in the gradebook, as far as it knows them.
+
+    Raises:
+        CourseError: it does not have the assignment.
+        GradebookError: it cannot be read.
+    """
+    with _reading(course, assignment) as session:
+        query = (
+            select(Student.id, Student.first_name, Student.last_name)
+            .join(SubmittedAssignment, SubmittedAssignment.student_id == Student.id)
+            .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+            .where(Assignment.name == assignment)
+        )
+        return {
+            student: " ".join(filter(None, (first, last)))
+            for student, first, last in session.execute(query)
+        }
+
+
+@contextmanager
+def _reading(course: Course, assignment: str) -> Iterator[Session]:
+    """A session of the gradebook that only reads.
+
+    Raises:
+        CourseError: there is no gradebook yet.
+        GradebookError: it cannot be read.
+    """
+    url = make_url(course.directory.db_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise CourseError(not_released(assignment))
+    engine = create_engine(url)
+    try:
+        with Session(engine) as session:
+            yield session
+    except DBAPIError as error:
+        told = problem_told(str(error)) or f"the gradebook cannot be read: {error.orig}"
+        raise GradebookError(told) from error
+    finally:
+        engine.dispose()
+
+
+def _facts(session: Session, assignment: str) -> Facts:
+    row = session.execute(
+        select(Assignment.id, Assignment.duedate, Assignment.max_score).where(
+            Assignment.name == assignment
+        )
+    ).one_or_none()
+    if row is None:
+        raise CourseError(not_released(assignment))
+    notebooks = session.scalars(
+        select(Notebook.name).where(Notebook.assignment_id == row[0]).order_by(Notebook.name)
+    )
+    return Facts(float(row[2] or 0.0), _seconds(row[1]), tuple(notebooks))
+
+
+def _totals(session: Session, assignment: str, students: Sequence[str] | None) -> dict[str, Total]:
+    of_these: list[Any] = [Assignment.name == assignment]
+    if students is not None:
+        of_these.append(SubmittedAssignment.student_id.in_(students))
+    rows = session.execute(_points().where(*of_these).group_by(SubmittedAssignment.id))
+    points = {row[0]: row[1:] for row in rows}
+    rows = session.execute(_penalties().where(*of_these).group_by(SubmittedAssignment.id))
+    penalties = {row[0]: float(row[1] or 0.0) for row in rows}
+    by_hand = _by_hand(session, of_these)
+    found = {}
+    for student, stamp, extension in session.execute(_submissions().where(*of_these)):
+        total, needs_person, graded = points.get(student, (0.0, 0, 0))
+        found[student] = Total(
+            points=float(total or 0.0),
+            penalty=penalties.get(student, 0.0),
+            needs_person=bool(needs_person),
+            graded=bool(graded),
+            handed_in=_seconds(stamp),
+            extension=extension.total_seconds() if isinstance(extension, timedelta) else None,
+            by_hand=by_hand.get(student, _NOTHING_BY_HAND),
+        )
+    return found
+
+
+def _submissions() -> Any:
+    return select(
+        SubmittedAssignment.student_id, SubmittedAssignment.timestamp, SubmittedAssignment.extension
+    ).join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+
+
+def _of_submissions(*columns: Any) -> Any:
+    """Rows of submitted notebooks, with whose they are."""
+    return (
+        select(SubmittedAssignment.student_id, *columns)
+        .select_from(SubmittedAssignment)
+        .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+        .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+    )
+
+
+def _points() -> Any:
+    given = case((or_(Grade.auto_score.is_not(None), Grade.manual_score.is_not(None)), 1), else_=0)
+    return _of_submissions(
+        func.sum(Grade.score), func.max(cast(Grade.needs_manual_grade, Integer)), func.max(given)
+    ).join(Grade, Grade.notebook_id == SubmittedNotebook.id)
+
+
+def _penalties() -> Any:
+    return _of_submissions(func.sum(SubmittedNotebook.late_submission_penalty))
+
+
+def _by_hand(session: Session, of_these: list[Any]) -> dict[str, str]:
+    """Digests of what persons gave, by student."""
+    found: dict[str, list[Any]] = defaultdict(list)
+    for row, *given in (
+        (Grade, Grade.manual_score, Grade.extra_credit),
+        (Comment, Comment.manual_comment),
+    ):
+        query = (
+            _of_submissions(Notebook.name, BaseCell.name, *given)
+            .join(Notebook, Notebook.id == SubmittedNotebook.notebook_id)
+            .join(row, row.notebook_id == SubmittedNotebook.id)
+            .join(BaseCell, BaseCell.id == row.cell_id)
+            .where(*of_these, or_(*(column.is_not(None) for column in given)))
+        )
+        for student, *facts in session.execute(query):
+            found[student].append([row.__tablename__, *facts])
+    return {student: digest(sorted(map(str, facts))) for student, facts in found.items()}
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    """nbgrader's times are in UTC and do not say so."""
+    return None if moment is None else moment.replace(tzinfo=UTC).timestamp()

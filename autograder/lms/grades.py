@@ -1,0 +1,623 @@
+"""What a teacher does with grades: see them, release them to the LMS, give more time, grade again.
+
+Points are read from nbgrader's gradebook when they are released, so that what a person has given in
+formgrader is in them. Nothing is released of a student whose work is being graded: the gradebook
+may then have another attempt than the one that counts.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import quote
+
+from sqlalchemy import Engine, select, update
+from sqlalchemy.orm import Session
+
+from autograder.bridge.course import Course, CourseError
+from autograder.bridge.totals import Facts, Total, Totals, read_facts, read_names, read_totals
+from autograder.lms import audit, outbox
+from autograder.lms.attempts import take_total
+from autograder.lms.database import reading, writing
+from autograder.lms.outbox import Key
+from autograder.lms.schema import (
+    Context,
+    Delivery,
+    DeliveryState,
+    Enrolment,
+    Extension,
+    Identity,
+    Link,
+    Registration,
+    Released,
+    Submission,
+    SubmissionState,
+)
+from autograder.lms.settings import Counts, Serve
+from autograder.messages import in_language
+from autograder.messages import translate as _
+
+_STUDENTS_AT_ONCE: Final = 100
+"""In one transaction, for which others wait."""
+_WAITING: Final[Sequence[SubmissionState]] = ("grading", "received")
+_WORST_FIRST: Final[Sequence[DeliveryState]] = ("stopped", "due", "delivered")
+_Clock = Callable[[], float]
+
+
+# Releasing
+
+
+@dataclass
+class ReleaseReport:
+    """What became of a release; the lists have students."""
+
+    released: list[str] = field(default_factory=list)
+    """Their grade is new, or another one than before."""
+    unchanged: list[str] = field(default_factory=list)
+    queued: int = 0
+    """Scores that are on their way to the LMS now."""
+    waiting: list[str] = field(default_factory=list)
+    """Their work is being graded: release again when that is done."""
+    needs_person: list[str] = field(default_factory=list)
+    """A person has still to give points in formgrader; released only where asked for by name."""
+    no_grade: list[str] = field(default_factory=list)
+    """There is no graded work."""
+    not_in_lms: list[str] = field(default_factory=list)
+    """The gradebook has them, and no user of the LMS is known to be them."""
+
+
+def release(
+    engine: Engine,
+    course: Course,
+    settings: Serve,
+    assignment: str,
+    students: Sequence[str] | None = None,
+    *,
+    actor: str,
+    clock: _Clock = time.time,
+) -> ReleaseReport:
+    """Release the grades of an assignment, to be shown to students and sent to the LMS.
+
+    A grade that was released before is sent again only if it has changed. Each student's is
+    released whole or not at all, whatever is killed.
+
+    Args:
+        engine: the database.
+        course: the course.
+        settings: the rules.
+        assignment: which.
+        students: whose; None for all, but for those who need a person still.
+        actor: who does it, for the audit.
+        clock: the time, in UTC seconds since 1970.
+
+    Raises:
+        CourseError: the gradebook has no such assignment, or no points can be had in it.
+        GradebookError: it cannot be read.
+    """
+    with reading(engine) as session:
+        before = _attempts(session, assignment, students)
+    totals = read_totals(course, assignment, students)
+    if totals.facts.maximum <= 0:
+        raise CourseError(
+            f"no points can be had in {assignment!r}, so there is no grade to release: give its "
+            f"cells points and run `autograder release {assignment}`"
+        )
+    run = _Release(course, settings, assignment, totals, before, students is not None, actor)
+    wanted = students if students is not None else sorted({*before, *totals.students})
+    for start in range(0, len(wanted), _STUDENTS_AT_ONCE):
+        with writing(engine) as session:
+            run.release(session, wanted[start : start + _STUDENTS_AT_ONCE], clock())
+    return run.report
+
+
+@dataclass
+class _Release:
+    """One release."""
+
+    course: Course
+    settings: Serve
+    assignment: str
+    totals: Totals
+    before: dict[str, list[Submission]]
+    """The attempts as they were before the gradebook was read."""
+    by_name: bool
+    actor: str
+    report: ReleaseReport = field(default_factory=ReleaseReport)
+
+    def release(self, session: Session, students: Sequence[str], at: float) -> None:
+        """Release the grades of some students, in a transaction."""
+        attempts = _attempts(session, self.assignment, students)
+        known = set(session.scalars(select(Identity.student).where(Identity.student.in_(students))))
+        ready: list[str] = []
+        for student in students:
+            found = attempts.get(student, [])
+            held_back = self._held_back(student, found, student in known)
+            (ready if held_back is None else held_back).append(student)
+        old = {
+            row.student: row
+            for row in session.scalars(
+                select(Released).where(
+                    Released.assignment == self.assignment, Released.student.in_(ready)
+                )
+            )
+        }
+        for student in ready:
+            counting = _counting(attempts.get(student, []))
+            self._release(session, student, counting, old.get(student), at)
+        self._send(session, ready)
+
+    def _held_back(
+        self, student: str, attempts: list[Submission], is_known: bool
+    ) -> list[str] | None:
+        """The list of the report for a student whose grade is not released, if it is not."""
+        total = self.totals.students.get(student)
+        counting = _counting(attempts)
+        if _is_unsettled(attempts) or not _are_same(attempts, self.before.get(student, [])):
+            return self.report.waiting
+        if total is None or not total.graded or (attempts and counting is None):
+            return self.report.no_grade
+        if not is_known:
+            return self.report.not_in_lms
+        return self.report.needs_person if total.needs_person and not self.by_name else None
+
+    def _release(
+        self,
+        session: Session,
+        student: str,
+        counting: Submission | None,
+        old: Released | None,
+        at: float,
+    ) -> None:
+        total, maximum = self.totals.students[student], self.totals.facts.maximum
+        if counting is not None:
+            if counting.by_hand != total.by_hand or counting.score != total.score:
+                counting.feedback_due = True
+            take_total(counting, total)
+            counting.maximum = maximum
+        row = old or Released(assignment=self.assignment, student=student)
+        before = audit.points(row.score, row.maximum) if old else ""
+        row.submission_id = None if counting is None else counting.id
+        if old and _is_close(row.score, total.score) and _is_close(row.maximum, maximum):
+            self.report.unchanged.append(student)
+            return
+        row.score, row.maximum, row.released = total.score, maximum, at
+        session.add(row)
+        audit.note(
+            session,
+            at,
+            self.actor,
+            "release",
+            assignment=self.assignment,
+            student=student,
+            before=before,
+            after=audit.points(total.score, maximum),
+        )
+        self.report.released.append(student)
+
+    def _send(self, session: Session, students: Sequence[str]) -> None:
+        """Have the LMS get the scores that it has not been sent."""
+        keys = _keys(session, self.assignment, students)
+        sent = _deliveries(session, [key for _student, key in keys])
+        for student, key in keys:
+            total, maximum = self.totals.students[student], self.totals.facts.maximum
+            row = sent.get(key)
+            if (
+                row is not None
+                and row.state != "stopped"
+                and _is_close(row.given, total.score)
+                and _is_close(row.maximum, maximum)
+            ):
+                continue
+            with in_language(self.course.settings.language_of(student)):
+                comment = self._comment(total)
+            outbox.release(session, key, total.score, maximum, comment)
+            self.report.queued += 1
+
+    def _comment(self, total: Total) -> str:
+        """What students read beside the score in the LMS: plain text, and short."""
+        lines = []
+        if total.penalty:
+            points = f"{total.penalty:g}"
+            lines.append(_("Points taken for being late: {points}.", points=points))
+        if self.settings.url:
+            address = f"{self.settings.url}/assignments/{quote(self.assignment, safe='')}"
+            lines.append(_("Feedback: {address}", address=address))
+        return " ".join(lines)
+
+
+def _attempts(
+    session: Session, assignment: str, students: Sequence[str] | None
+) -> dict[str, list[Submission]]:
+    """The attempts by student, the first one first."""
+    query = select(Submission).where(Submission.assignment == assignment)
+    found: dict[str, list[Submission]] = defaultdict(list)
+    for part in _parts(students):
+        some = query if part is None else query.where(Submission.student.in_(part))
+        for row in session.scalars(some.order_by(Submission.student, Submission.number)):
+            found[row.student].append(row)
+    return found
+
+
+def _parts(students: Sequence[str] | None) -> Iterator[Sequence[str] | None]:
+    """Students, so many at once that every database takes them; None for all."""
+    if students is None:
+        yield None
+        return
+    for start in range(0, len(students), _STUDENTS_AT_ONCE):
+        yield students[start : start + _STUDENTS_AT_ONCE]
+
+
+def _counting(attempts: Iterable[Submission]) -> Submission | None:
+    return next((row for row in attempts if row.counts), None)
+
+
+def _is_unsettled(attempts: Sequence[Submission]) -> bool:
+    """Whether the gradebook may have, or soon get, another attempt than the one that counts."""
+    counting = _counting(attempts)
+    waits = any(row.state in _WAITING for row in attempts)
+    return waits or (counting is not None and not counting.in_gradebook)
+
+
+def _are_same(attempts: Sequence[Submission], before: Sequence[Submission]) -> bool:
+    """Whether no attempt was graded meanwhile."""
+
+    def facts(rows: Sequence[Submission]) -> list[Any]:
+        return [(row.id, row.state, row.graded, row.counts, row.in_gradebook) for row in rows]
+
+    return facts(attempts) == facts(before)
+
+
+def _is_close(one: float, other: float) -> bool:
+    return abs(one - other) < 1e-9
+
+
+def _keys(session: Session, assignment: str, students: Sequence[str]) -> list[tuple[str, Key]]:
+    """Where in the LMS the scores of students go: each line item of a course that they are in."""
+    query = (
+        select(
+            Identity.student,
+            Context.registration_id,
+            Context.deployment,
+            Link.line_item,
+            Identity.sub,
+        )
+        .select_from(Link)
+        .join(Context, Context.id == Link.context_id)
+        .join(Enrolment, Enrolment.context_id == Context.id)
+        .join(Identity, Identity.id == Enrolment.identity_id)
+        .where(
+            Link.assignment == assignment,
+            Link.line_item != "",
+            Enrolment.active,
+            Enrolment.role == "student",
+            Identity.student.in_(students),
+        )
+    )
+    rows: Any = session.execute(query)
+    return sorted(
+        {(student, Key(*place)) for student, *place in rows}, key=lambda one: (one[0], str(one[1]))
+    )
+
+
+def _deliveries(session: Session, keys: Collection[Key]) -> dict[Key, Delivery]:
+    found = {}
+    users, items = {key.user for key in keys}, {key.line_item for key in keys}
+    for row in session.scalars(
+        select(Delivery).where(Delivery.user.in_(users), Delivery.line_item.in_(items))
+    ):
+        found[Key(row.registration, row.deployment, row.line_item, row.user)] = row
+    return found
+
+
+# More time, and grading again
+
+
+def extend(
+    engine: Engine,
+    course: Course,
+    assignment: str,
+    student: str,
+    seconds: float,
+    *,
+    actor: str,
+    clock: _Clock = time.time,
+) -> float:
+    """Give a student more time, or other time than before; 0 takes it away.
+
+    What came after the deadline is graded again, since nbgrader's penalty is another one then.
+
+    Returns:
+        The student's deadline, in UTC seconds since 1970.
+
+    Raises:
+        CourseError: the gradebook has no such assignment, or it has no deadline.
+        GradebookError: it cannot be read.
+        ValueError: less time than the deadline's.
+    """
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"{seconds} seconds are no extension")
+    deadline = read_facts(course, assignment).deadline
+    if deadline is None:
+        raise CourseError(
+            f"{assignment!r} has no deadline to extend: set its due date in formgrader first"
+        )
+    with writing(engine) as session:
+        row = session.scalar(
+            select(Extension).where(
+                Extension.assignment == assignment, Extension.student == student
+            )
+        )
+        before = 0.0 if row is None else row.seconds
+        row = row or Extension(assignment=assignment, student=student)
+        row.seconds = seconds
+        session.add(row)
+        session.execute(
+            update(Submission)
+            .where(
+                Submission.assignment == assignment,
+                Submission.student == student,
+                Submission.received > deadline,
+            )
+            .values(state="received", tries=0)
+        )
+        audit.note(
+            session,
+            clock(),
+            actor,
+            "extend",
+            assignment=assignment,
+            student=student,
+            before=f"{before:g} s",
+            after=f"{seconds:g} s",
+        )
+    return deadline + seconds
+
+
+def regrade(
+    engine: Engine,
+    assignment: str,
+    students: Sequence[str] | None,
+    actor: str,
+    *,
+    counts: Counts = "best",
+    clock: _Clock = time.time,
+) -> int:
+    """Have attempts graded again, as when a grader was mended; how many they are.
+
+    Args:
+        engine: the database.
+        assignment: which.
+        students: whose; None for all.
+        actor: who asks for it, for the audit.
+        counts: the rule for what counts: where it is the ``best`` one, every attempt is graded
+            again, since another may be the best then; else the one that counts, and those whose
+            grading failed.
+        clock: the time, in UTC seconds since 1970.
+    """
+    wanted = update(Submission).where(Submission.assignment == assignment)
+    if counts == "last":
+        wanted = wanted.where(Submission.counts | (Submission.state == "failed"))
+    count = 0
+    with writing(engine) as session:
+        for part in _parts(students):
+            some = wanted if part is None else wanted.where(Submission.student.in_(part))
+            done: Any = session.execute(some.values(state="received", tries=0))
+            count += done.rowcount
+        for student in students if students is not None else [""]:
+            audit.note(session, clock(), actor, "regrade", assignment=assignment, student=student)
+    return count
+
+
+# The class
+
+
+@dataclass(frozen=True)
+class Row:
+    """A student of the class, as a teacher sees an assignment."""
+
+    student: str
+    name: str = ""
+    on_roster: bool = False
+    """Whether the student is in a course of the LMS that has the assignment."""
+    attempts: int = 0
+    state: SubmissionState | None = None
+    """None where nothing was handed in."""
+    submission: int | None = None
+    """The attempt that counts; None as well for work that came by another way."""
+    received: float | None = None
+    """When what counts came."""
+    score: float | None = None
+    maximum: float = 0.0
+    penalty: float = 0.0
+    late_seconds: float = 0.0
+    extension: float = 0.0
+    needs_person: bool = False
+    problem: str = ""
+    """Why it could not be graded, in the student's language."""
+    faults: Sequence[str] = ()
+    error: str = ""
+    """Why the grading of an attempt failed."""
+    released: float | None = None
+    released_maximum: float | None = None
+    delivery: DeliveryState | None = None
+    """Of the scores on their way to the LMS, the worst; None where there are none."""
+    delivery_error: str = ""
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether what was released is not what the gradebook has now."""
+        return (
+            self.released is not None
+            and self.score is not None
+            and not _is_close(self.released, self.score)
+        )
+
+
+def class_table(engine: Engine, course: Course, assignment: str) -> list[Row]:
+    """All students of an assignment: those of the LMS's roster, and those whom nbgrader knows.
+
+    Raises:
+        CourseError: the gradebook has no such assignment.
+        GradebookError: it cannot be read.
+    """
+    totals = read_totals(course, assignment)
+    names = read_names(course, assignment)
+    with reading(engine) as session:
+        found = _Found(
+            totals=totals,
+            attempts=_summaries(session, assignment),
+            roster=_roster(session, assignment),
+            released=_released(session, assignment),
+            deliveries=_delivery_states(session, assignment),
+            extensions=_extensions(session, assignment),
+        )
+        everybody = {*totals.students, *found.attempts, *found.roster, *found.released}
+        for student, name in _names(session):
+            if student in everybody and name:
+                names[student] = name
+    rows = [_row(found, student, names.get(student, "")) for student in everybody]
+    return sorted(rows, key=lambda row: ((row.name or row.student).casefold(), row.student))
+
+
+@dataclass
+class _Found:
+    """What the databases have of an assignment, by student."""
+
+    totals: Totals
+    attempts: dict[str, list[Any]]
+    roster: set[str]
+    released: dict[str, tuple[float, float]]
+    deliveries: dict[str, tuple[DeliveryState, str]]
+    extensions: dict[str, float]
+
+
+def _row(found: _Found, student: str, name: str) -> Row:
+    attempts = found.attempts.get(student, [])
+    counting = next((one for one in attempts if one.counts), None)
+    total = found.totals.students.get(student)
+    extension = found.extensions.get(student, (total and total.extension) or 0.0)
+    received = counting.received if counting else None
+    if not attempts and total is not None and total.graded:
+        received = total.handed_in
+    released, released_maximum = found.released.get(student, (None, None))
+    delivery, delivery_error = found.deliveries.get(student, (None, ""))
+    marked = _marked(counting, None if attempts and counting is None else total)
+    return Row(
+        student=student,
+        name=name,
+        on_roster=student in found.roster,
+        attempts=len(attempts),
+        state=_state(attempts) or ("graded" if marked else None),
+        submission=counting.id if counting else None,
+        received=received,
+        score=marked.score if marked else None,
+        maximum=found.totals.facts.maximum,
+        penalty=marked.penalty if marked else 0.0,
+        late_seconds=_late(found.totals.facts, received, extension),
+        extension=extension,
+        needs_person=marked is not None and marked.needs_person,
+        problem=counting.problem if counting else "",
+        faults=tuple(counting.faults) if counting else (),
+        error=next((one.error for one in reversed(attempts) if one.error), ""),
+        released=released,
+        released_maximum=released_maximum,
+        delivery=delivery,
+        delivery_error=delivery_error,
+    )
+
+
+def _marked(counting: Any, total: Total | None) -> Any:
+    """What has the points of what counts: the gradebook, or the attempt while it is not there."""
+    if counting is not None and not counting.in_gradebook:
+        return counting
+    return total if total is not None and total.graded else None
+
+
+def _state(attempts: Sequence[Any]) -> SubmissionState | None:
+    states: list[SubmissionState] = [one.state for one in attempts]
+    for state in _WAITING:
+        if state in states:
+            return state
+    return states[-1] if states else None
+
+
+def _late(facts: Facts, received: float | None, extension: float) -> float:
+    if facts.deadline is None or received is None:
+        return 0.0
+    return max(0.0, received - facts.deadline - extension)
+
+
+def _summaries(session: Session, assignment: str) -> dict[str, list[Any]]:
+    """What is shown of each attempt, by student, the first one first."""
+    columns = (
+        *(Submission.student, Submission.id, Submission.received, Submission.state),
+        *(Submission.counts, Submission.in_gradebook, Submission.score, Submission.penalty),
+        *(Submission.needs_person, Submission.problem, Submission.faults, Submission.error),
+    )
+    rows: Any = session.execute(
+        select(*columns)
+        .where(Submission.assignment == assignment)
+        .order_by(Submission.student, Submission.number)
+    )
+    found: dict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        found[row.student].append(row)
+    return dict(found)
+
+
+def _roster(session: Session, assignment: str) -> set[str]:
+    """The students of the LMS's courses that have the assignment; of all, if none has it yet."""
+    query = (
+        select(Identity.student)
+        .join(Enrolment, Enrolment.identity_id == Identity.id)
+        .where(Enrolment.active, Enrolment.role == "student")
+    )
+    contexts = set(session.scalars(select(Link.context_id).where(Link.assignment == assignment)))
+    if contexts:
+        query = query.where(Enrolment.context_id.in_(contexts))
+    return set(session.scalars(query))
+
+
+def _released(session: Session, assignment: str) -> dict[str, tuple[float, float]]:
+    rows = session.execute(
+        select(Released.student, Released.score, Released.maximum).where(
+            Released.assignment == assignment
+        )
+    )
+    return {student: (score, maximum) for student, score, maximum in rows}
+
+
+def _delivery_states(session: Session, assignment: str) -> dict[str, tuple[DeliveryState, str]]:
+    """How far the scores of each student are; of several, the one that is worst off."""
+    items = select(Link.line_item).where(Link.assignment == assignment, Link.line_item != "")
+    rows = session.execute(
+        select(Identity.student, Delivery.state, Delivery.error)
+        .select_from(Delivery)
+        .join(Registration, Registration.id == Delivery.registration)
+        .join(
+            Identity,
+            (Identity.issuer == Registration.issuer)
+            & (Identity.deployment == Delivery.deployment)
+            & (Identity.sub == Delivery.user),
+        )
+        .where(Delivery.line_item.in_(items))
+    )
+    found: dict[str, tuple[DeliveryState, str]] = {}
+    for student, state, error in rows:
+        before = found.get(student)
+        if before is None or _WORST_FIRST.index(state) < _WORST_FIRST.index(before[0]):
+            found[student] = (state, error)
+    return found
+
+
+def _extensions(session: Session, assignment: str) -> dict[str, float]:
+    rows = session.execute(
+        select(Extension.student, Extension.seconds).where(Extension.assignment == assignment)
+    )
+    return {student: seconds for student, seconds in rows}
+
+
+def _names(session: Session) -> Iterable[tuple[str, str]]:
+    rows: Any = session.execute(select(Identity.student, Identity.name))
+    return [(student, name) for student, name in rows]
