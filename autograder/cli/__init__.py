@@ -1,5 +1,12 @@
 """The command ``autograder``: parse, call, print."""
 
 import autograder.quick  # noqa: F401  # before what it makes quick
-from autograder.cli import checking, course, grading  # noqa: F401  # they add their commands
+from autograder.cli import (  # noqa: F401  # they add their commands
+    checking,
+    course,
+    grading,
+    lms,
+    lms_add,
+    serve,
+)
 from autograder.cli.base import main as main

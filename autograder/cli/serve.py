@@ -1,0 +1,114 @@
+"""The command that serves a course to learning platforms."""
+
+import importlib.util
+import logging
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from autograder.bridge.course import CourseError
+from autograder.cli.base import console, errors, jobs_option, main
+from autograder.cli.lms import db_option, opened_course, url_option
+
+if TYPE_CHECKING:  # slow to import, or not installed
+    from autograder.web.state import AppState
+
+_NEEDED: Final = ("fastapi", "limits", "python_multipart", "uvicorn")
+_DEMO_DATABASE: Final = "lms-demo.db"
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True,
+    help="Port to listen at; 0: any that is free.",
+)  # fmt: skip
+@url_option
+@db_option
+@jobs_option
+@click.option(
+    "--demo", is_flag=True,
+    help="Also start a tiny learning platform of invented people, to try it all on this machine.",
+)  # fmt: skip
+@click.option(
+    "--allow-unsafe", is_flag=True,
+    help="Grade also where this machine lacks the walls against submissions of strangers.",
+)  # fmt: skip
+@click.option("--verbose", is_flag=True, help="Log each request, without names and ids.")
+@click.pass_context
+def serve(
+    ctx: click.Context,
+    *,
+    host: str,
+    port: int,
+    url: str,
+    db: str,
+    jobs: int,
+    demo: bool,
+    allow_unsafe: bool,
+    verbose: bool,
+) -> None:
+    """Serve the course to Moodle, Canvas, Open edX and others: hand in, grade, deliver grades.
+
+    Browsers must reach it over TLS, so a web server with TLS stands in front; --url is its
+    address. Ctrl-C or SIGTERM ends it; what is left is done with the next start.
+
+    \b
+    Examples:
+      autograder serve --demo
+      autograder serve --url https://grader.example
+    """
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise CourseError(
+            f"`autograder serve` needs packages that are not installed ({', '.join(missing)}): "
+            "pip install 'pytorch-autograder[lms]'"
+        )
+    if demo and not db:
+        db = f"sqlite:///{(ctx.obj / _DEMO_DATABASE).resolve()}"
+    with opened_course(ctx, db, url) as opened:
+        from autograder import doctor
+        from autograder.lms.settings import serve_settings
+        from autograder.web import server
+
+        course = opened.course
+        listening = server.listen(host, port)
+        base_url = server.own_url(listening) if demo or not opened.url else opened.url
+        course.settings.secret()  # one error now, rather than one for each submission
+        if allow_unsafe:
+            course.allow_unsafe()
+        lacking = doctor.require_walls(course.settings.allow_unsafe)
+        if lacking:
+            errors.print(f"autograder: UNSAFE: without {', '.join(lacking)}", style="bold red")
+        server.write_log(logging.INFO if verbose else logging.WARNING)
+        server.serve(
+            opened.engine,
+            course,
+            serve_settings(course),
+            opened.keys,
+            listening=listening,
+            base_url=base_url,
+            jobs=jobs,
+            allow_unsafe=course.settings.allow_unsafe,
+            demo_port=(port + 1 if port else 0) if demo else None,
+            say=_say,
+        )
+    console.print("ended; what is left is done with the next start")
+
+
+def _say(state: "AppState") -> None:
+    """Tell a teacher where to go."""
+    from autograder.lms.registrations import list_registrations
+
+    console.print(f"serving {state.course.root} at {state.base_url}", soft_wrap=True)
+    if state.demo:
+        console.print(
+            f"open {state.demo} in a browser: a small platform of invented people, on this machine "
+            "only. What they hand in goes into this course",
+            soft_wrap=True,
+        )
+    elif not list_registrations(state.engine):
+        console.print(
+            "no learning platform is connected yet: see `autograder lms --help`", soft_wrap=True
+        )
+    console.print("Ctrl-C ends it")
