@@ -11,7 +11,7 @@ from rich.text import Text
 from autograder import doctor
 from autograder.bridge.course import Course, CourseError
 from autograder.bridge.seeds import rotate_secret
-from autograder.cli.base import assignments_argument, console, errors, main, open_course
+from autograder.cli.base import assignments_argument, console, errors, main, open_course, plain
 from autograder.collect import Received
 from autograder.collect import collect as collect_class
 from autograder.runner import walls
@@ -79,24 +79,116 @@ def _print_received(received: list[Received], dry_run: bool) -> None:
 
 @main.command()
 @click.option(
+    "--as",
+    "kind",
+    type=click.Choice(("canvas", "moodle", "openedx", "blackboard", "sakai", "gradescope")),
+    help="Write what this LMS imports, in the place of nbgrader's own CSV.",
+)
+@click.option(
+    "--assignment",
+    "assignments",
+    multiple=True,
+    metavar="NAME",
+    help="With --as: only this one; may be given several times.",
+)
+@click.option(
+    "--template",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="With --as: a file of grades that the LMS exported, to fill in.",
+)
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="NAME=TITLE",
+    help="What the LMS calls an assignment, where that is not its name.",
+)
+@click.option(
     "--to",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("grades.csv"),
-    show_default=True,
-    help="The file to write.",
+    type=click.Path(path_type=Path),
+    help="The file to write, for Gradescope the folder (default: grades.csv, or the name of the "
+    "assignment and the LMS).",
 )
 @click.pass_context
-def export(ctx: click.Context, to: Path) -> None:
-    """Write all scores as CSV, with nbgrader's exporter.
+def export(
+    ctx: click.Context,
+    *,
+    kind: str | None,
+    assignments: tuple[str, ...],
+    template: Path | None,
+    columns: tuple[str, ...],
+    to: Path | None,
+) -> None:
+    """Write all scores as CSV, with nbgrader's exporter or as an LMS imports them.
 
     \b
-    Example: autograder export --to grades.csv
+    Examples:
+      autograder export --to grades.csv
+      autograder export --as canvas --assignment tensores --template ~/Downloads/grades.csv
+      autograder export --as gradescope --assignment tensores --to results
     """
-    course = Course(ctx.obj)
-    if not to.parent.is_dir():
-        raise CourseError(f"cannot write {to}: there is no folder {to.parent}")
+    if kind is not None:
+        course, chosen = open_course(ctx, assignments)
+        titles = _titles(columns, chosen)
+        _export_as(course, kind, chosen, template=template, titles=titles, to=to)
+        return
+    if assignments or template or columns:
+        raise click.UsageError("--assignment, --template and --column go with --as")
+    course, to = Course(ctx.obj), to or Path("grades.csv")
+    _require_folder(to)
     course.export(to)
     console.print(f"scores: {to}", soft_wrap=True)
+
+
+def _require_folder(to: Path) -> None:
+    if to.is_dir():
+        raise CourseError(f"cannot write {to}: it is a folder")
+    if not to.parent.is_dir():
+        raise CourseError(f"cannot write {to}: there is no folder {to.parent}")
+
+
+def _titles(columns: tuple[str, ...], chosen: list[str]) -> dict[str, list[str]]:
+    """What the LMS calls assignments, as it was given in the command."""
+    titles: dict[str, list[str]] = {}
+    for text in columns:
+        name, separator, title = text.partition("=")
+        if not separator or not title.strip() or name not in chosen:
+            raise click.UsageError(
+                f"--column {text}: give NAME=TITLE, and NAME one of {', '.join(chosen)}"
+            )
+        titles.setdefault(name, []).append(title.strip())
+    return titles
+
+
+def _export_as(
+    course: Course,
+    kind: str,
+    chosen: list[str],
+    *,
+    template: Path | None,
+    titles: dict[str, list[str]],
+    to: Path | None,
+) -> None:
+    """Write the grades for an LMS, and say what did not fit."""
+    from autograder.lms import export as lms
+
+    if kind == "gradescope":
+        if len(chosen) != 1 or template or titles:
+            raise click.UsageError("--as gradescope takes one --assignment, and no template")
+        to = to or Path(f"{chosen[0]}-gradescope")
+        count = lms.write_results(course, chosen[0], to, _warn)
+        console.print(f"results of {count} students: {to}", soft_wrap=True)
+        return
+    to = to or Path(lms.file_name(kind, chosen))
+    _require_folder(to)
+    if template is not None and to.exists() and to.samefile(template):
+        raise CourseError(f"{to} is the file that the LMS exported: write to another one")
+    lms.write_file(course, kind, chosen, to, template=template, titles=titles, warn=_warn)
+    console.print(f"scores: {to}", soft_wrap=True)
+
+
+def _warn(told: str) -> None:
+    errors.print(f"autograder: {plain(told)}", style="yellow", soft_wrap=True)
 
 
 @main.command()
