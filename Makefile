@@ -29,7 +29,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.bench.speed
 
 catalogs: $(READY)
-	$(BIN)/pybabel extract --no-location --sort-output -k _ -o autograder/locale/autograder.pot autograder
+	$(BIN)/pybabel extract --no-location --sort-output -F pyproject.toml -k _ -o autograder/locale/autograder.pot autograder
 	$(BIN)/pybabel update --no-fuzzy-matching -D autograder -i autograder/locale/autograder.pot -d autograder/locale
 	$(BIN)/pybabel compile -D autograder -d autograder/locale
 

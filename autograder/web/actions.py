@@ -1,0 +1,352 @@
+"""What a teacher does: release, grade again, give more time, deliver again, read the roster."""
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from fastapi import APIRouter, Request
+from starlette.datastructures import FormData
+from starlette.responses import RedirectResponse, Response
+
+from autograder.bridge.course import CourseError
+from autograder.lms import grades, outbox
+from autograder.lms.database import reading
+from autograder.lms.grades import ReleaseReport, Row
+from autograder.lms.schema import Context
+from autograder.web import errors, formats
+from autograder.web.access import Scope, State, Teacher, scope_of
+from autograder.web.deadlines import set_deadline
+from autograder.web.links import missing_line_items
+from autograder.web.notes import Note
+from autograder.web.pages import page
+from autograder.web.routes import (
+    MANY,
+    AssignmentName,
+    Posted,
+    fields,
+    forms,
+    see,
+    value,
+    values,
+)
+from autograder.web.sessions import Visitor
+from autograder.web.state import AppState
+from autograder.web.teacher import class_of, deliveries_of
+
+router = APIRouter()
+
+_LONGEST_HOURS: Final = 24.0 * 366
+_MOST_NAMED: Final = 5
+_AT_ONCE: Final = 500
+_BACK: Final = re.compile(r"(/students/[A-Za-z0-9._~%-]+)?(\?[A-Za-z0-9=&%_.+~*-]*)?")
+"""Where the form stood, below the assignment's page."""
+_CHOICE: Final = fields(students=MANY, whom=None, back=None, confirm=None)
+
+
+@dataclass
+class _Asked:
+    """What a form of the class asks for."""
+
+    state: AppState
+    visitor: Visitor
+    scope: Scope
+    name: str
+    form: FormData
+    rows: list[Row]
+    """The teacher's students."""
+
+    @classmethod
+    def read(cls, state: AppState, visitor: Visitor, name: str, form: FormData) -> "_Asked":
+        """What is asked for, of the teacher's own students."""
+        scope = scope_of(state, visitor)
+        return cls(state, visitor, scope, name, form, class_of(state, scope, name))
+
+    @property
+    def for_all(self) -> bool:
+        """Whether the whole class is meant."""
+        return value(self.form, "whom") == "all"
+
+    @cached_property
+    def chosen(self) -> list[str]:
+        """The chosen students, of those whom the teacher teaches."""
+        if self.for_all:
+            return [row.student for row in self.rows]
+        only = value(self.form, "only")
+        wanted = {only} if only else set(values(self.form, "students"))
+        return [row.student for row in self.rows if row.student in wanted]
+
+    def answer(self, *notes: Note) -> Response:
+        """Go back to where the form stood, and say what was done."""
+        self.state.notes.add(self.visitor.session.token_hash, *notes)
+        back = value(self.form, "back")
+        rest = back if _BACK.fullmatch(back) else ""
+        return see(self.state.at("teacher", self.name) + rest)
+
+    def nobody(self) -> Response:
+        """Nobody was chosen."""
+        return self.answer(Note("Choose students first: nothing was done.", "warn"))
+
+    def is_confirmed(self) -> bool:
+        """Whether it may be done: for the whole class it is asked for twice."""
+        return not self.for_all or value(self.form, "confirm") == "yes"
+
+
+@router.post(
+    "/teacher/{name}/release",
+    response_class=RedirectResponse,
+    status_code=303,
+    responses=forms(409, asks=True),
+    openapi_extra=_CHOICE,
+)
+def release(
+    request: Request, state: State, visitor: Teacher, name: AssignmentName, form: Posted
+) -> Response:
+    """Release grades to the students and the platform."""
+    asked = _Asked.read(state, visitor, name, form)
+    if not asked.chosen:
+        return asked.nobody()
+    if not asked.is_confirmed():
+        return _confirm(request, asked, "release", _release_told(asked.rows))
+    students: list[str] | None = asked.chosen
+    notes = missing_line_items(state, asked.scope, name)
+    if asked.for_all:
+        ready = [row.student for row in asked.rows if not row.needs_person]
+        students = None if asked.scope.whole else ready
+    try:
+        report = grades.release(
+            state.engine, state.course, state.settings, name, students,
+            actor=visitor.student, clock=state.clock,
+        )  # fmt: skip
+    except CourseError as error:
+        return asked.answer(Note(str(error), "bad"))
+    state.wake()
+    return asked.answer(*notes, *_told(report))
+
+
+def _release_told(rows: Iterable[Row]) -> list[str]:
+    """What a release of the whole class would do."""
+    graded = [row for row in rows if row.score is not None and not row.needs_person]
+    new = sum(row.released is None for row in graded)
+    changed = sum(row.is_outdated for row in graded)
+    waits = sum(row.needs_person for row in rows)
+    told = [
+        f"{_count(new, 'grade')} will be released for the first time, "
+        f"and {_count(changed, 'released grade')} will change.",
+        "Students see them at once, and they are sent to the learning platform.",
+    ]
+    if waits:
+        told.append(f"{_count(waits, 'student')} will be left out: a person has to grade them yet.")
+    return told
+
+
+def _told(report: ReleaseReport) -> list[Note]:
+    notes = [
+        Note(
+            f"Released {_count(len(report.released), 'grade')}; "
+            f"{len(report.unchanged)} unchanged. {_count(report.queued, 'score')} on the way to "
+            "the learning platform."
+        )
+    ]
+    for students, why in (
+        (report.waiting, "work is being graded: release again when that is done"),
+        (report.needs_person, "a person has still to grade"),
+        (report.no_grade, "there is no graded work"),
+        (report.not_in_lms, "no user of the learning platform is known to be them"),
+    ):
+        if students:
+            notes.append(Note(f"Not released, since {why}: {_named(students)}.", "warn"))
+    return notes
+
+
+@router.post(
+    "/teacher/{name}/regrade",
+    response_class=RedirectResponse,
+    status_code=303,
+    responses=forms(409, asks=True),
+    openapi_extra=_CHOICE,
+)
+def regrade(
+    request: Request, state: State, visitor: Teacher, name: AssignmentName, form: Posted
+) -> Response:
+    """Have work graded again."""
+    asked = _Asked.read(state, visitor, name, form)
+    if not asked.chosen:
+        return asked.nobody()
+    if not asked.is_confirmed():
+        told = [
+            f"The work of {_count(sum(row.attempts > 0 for row in asked.rows), 'student')} will be "
+            "graded again. What is released stays as it is until you release it again.",
+            "“What would change” shows the outcome before anything is written.",
+        ]
+        return _confirm(request, asked, "regrade", told)
+    students = None if asked.for_all and asked.scope.whole else asked.chosen
+    count = grades.regrade(
+        state.engine, name, students, visitor.student,
+        counts=state.settings.policy(name).counts, clock=state.clock,
+    )  # fmt: skip
+    state.wake()
+    return asked.answer(Note(f"{_count(count, 'attempt')} will be graded again."))
+
+
+def _confirm(request: Request, asked: _Asked, action: str, told: list[str]) -> Response:
+    return page(
+        request,
+        "confirm.html",
+        assignment=asked.name,
+        action=action,
+        told=told,
+        back=value(asked.form, "back"),
+        csrf=asked.visitor.session.csrf,
+    )
+
+
+@router.post(
+    "/teacher/{name}/extend",
+    response_class=RedirectResponse,
+    status_code=303,
+    responses=forms(409),
+    openapi_extra=fields(students=MANY, hours=None, back=None),
+)
+def extend(state: State, visitor: Teacher, name: AssignmentName, form: Posted) -> Response:
+    """Give students more time."""
+    asked = _Asked.read(state, visitor, name, form)
+    hours = _hours(value(form, "hours"))
+    if hours is None:
+        told = f"Give the time in hours, from 0 to {_LONGEST_HOURS:g}: nothing was done."
+        return asked.answer(Note(told, "warn"))
+    if not asked.chosen:
+        return asked.nobody()
+    try:
+        for student in asked.chosen:
+            grades.extend(
+                state.engine, state.course, name, student, hours * 3600,
+                actor=visitor.student, clock=state.clock,
+            )  # fmt: skip
+    except CourseError as error:
+        return asked.answer(Note(str(error), "bad"))
+    state.wake()
+    more = f"{formats.duration(hours * 3600)} more" if hours else "no more time"
+    return asked.answer(Note(f"{_named(asked.chosen)}: {more} than the deadline."))
+
+
+def _hours(text: str) -> float | None:
+    try:
+        hours = float(text.replace(",", "."))
+    except ValueError:
+        return None
+    return hours if math.isfinite(hours) and 0 <= hours <= _LONGEST_HOURS else None
+
+
+@router.post(
+    "/teacher/{name}/deadline",
+    response_class=RedirectResponse,
+    status_code=303,
+    responses=forms(409),
+    openapi_extra=fields(deadline=None, back=None),
+)
+def deadline(state: State, visitor: Teacher, name: AssignmentName, form: Posted) -> Response:
+    """Set the deadline."""
+    asked = _Asked.read(state, visitor, name, form)
+    if not asked.scope.leads:
+        told = "Only teachers of the course that was connected first set deadlines."
+        return asked.answer(Note(told, "bad"))
+    text = value(form, "deadline")
+    try:
+        seconds = formats.seconds_of(text, state.zone) if text else None
+    except (ValueError, OverflowError):
+        return asked.answer(Note("That is no date and time: nothing was done.", "warn"))
+    try:
+        again = set_deadline(state, name, seconds, visitor.student)
+    except CourseError as error:
+        return asked.answer(Note(str(error), "bad"))
+    state.wake()
+    told = "There is no deadline any more." if seconds is None else "The deadline is set."
+    if again:
+        told += f" {_count(again, 'attempt')} will be graded again for it."
+    return asked.answer(Note(told))
+
+
+@router.post(
+    "/teacher/{name}/retry",
+    response_class=RedirectResponse,
+    status_code=303,
+    responses=forms(409),
+    openapi_extra=fields(students=MANY, only=None, back=None),
+)
+def retry(state: State, visitor: Teacher, name: AssignmentName, form: Posted) -> Response:
+    """Try again to deliver scores."""
+    asked = _Asked.read(state, visitor, name, form)
+    if not asked.chosen:
+        return asked.nobody()
+    keys: list[outbox.Key] = []
+    with reading(state.engine) as session:
+        for start in range(0, len(asked.chosen), _AT_ONCE):
+            part = asked.chosen[start : start + _AT_ONCE]
+            keys += [
+                outbox.Key(row.registration, row.deployment, row.line_item, row.user)
+                for row in session.scalars(deliveries_of(name, part))
+                if row.state != "delivered"
+            ]
+    box = outbox.Outbox(state.engine, state.services, state.clock)
+    for key in keys:
+        box.retry(key)
+    state.wake()
+    return asked.answer(Note(f"{_count(len(keys), 'delivery', 'deliveries')} tried again now."))
+
+
+@router.post(
+    "/teacher/{name}/sync",
+    response_class=RedirectResponse,
+    status_code=303,
+    responses=forms(409),
+    openapi_extra=fields(context={"type": "integer"}, back=None),
+)
+def sync(state: State, visitor: Teacher, name: AssignmentName, form: Posted) -> Response:
+    """Read the roster of a platform's course again."""
+    asked = _Asked.read(state, visitor, name, form)
+    return asked.answer(read_roster(state, asked.scope, value(form, "context")))
+
+
+@router.post(
+    "/roster",
+    response_class=RedirectResponse,
+    status_code=303,
+    responses=forms(),
+    openapi_extra=fields(context={"type": "integer"}),
+)
+def roster(state: State, visitor: Teacher, form: Posted) -> Response:
+    """Read the roster of a platform's course again, from the page of all assignments."""
+    note = read_roster(state, scope_of(state, visitor), value(form, "context"))
+    state.notes.add(visitor.session.token_hash, note)
+    return see(state.at("teacher"))
+
+
+def read_roster(state: AppState, scope: Scope, context: str) -> Note:
+    """Begin to read a roster; what to say of it."""
+    number = int(context) if context.isascii() and context.isdigit() else 0
+    if number not in scope.contexts:
+        raise errors.bad_form()
+    with reading(state.engine) as session:
+        found = session.get_one(Context, number)
+    if not found.memberships_url:
+        return Note(
+            "The platform offers no roster for this course. Allow the tool to read it (“names and "
+            "roles”), then open a link of the course again.",
+            "warn",
+        )
+    state.rosters.start(number)
+    return Note("The roster is being read; load this page again in a moment.")
+
+
+def _count(count: int, one: str, more: str = "") -> str:
+    return f"{count} {one if count == 1 else more or one + 's'}"
+
+
+def _named(students: list[str]) -> str:
+    """Some students by their ids, and how many more there are."""
+    named = ", ".join(students[:_MOST_NAMED])
+    rest = len(students) - _MOST_NAMED
+    return f"{named} and {rest} more" if rest > 0 else named
