@@ -61,6 +61,17 @@ def draft(course: Path, case: Case, release: NotebookNode) -> Draft:
     return made
 
 
+def notebook_of(course: Path, assignment: str, student: str) -> bytes:
+    """The notebook that one of the sample class hands in.
+
+    Raises:
+        FileNotFoundError: the assignment is not released.
+    """
+    case = next(one for one in CASES[assignment] if one.student == student)
+    made = draft(course, case, read_release(course, assignment))
+    return made.contents()[made.name]
+
+
 def fill_in(notebook: NotebookNode, answers: Answers) -> None:
     """Replace solution cells by answers, keeping the names that the cells give."""
     for grade_id, answer in answers.items():
