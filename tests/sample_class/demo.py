@@ -1,5 +1,6 @@
 """``make demo``: a course of its own folder, graded with the sample class from end to end."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -67,6 +68,9 @@ def main(folder: Path) -> int:
     print(f"\n{time.monotonic() - began:.0f} s. Look at:")
     for name in _WORTH_A_LOOK:
         print(f"  {folder / name}")
+    command = os.path.relpath(Path(sys.executable).with_name("autograder"))
+    print("Try it as a student and a teacher from a learning platform, in a browser:")
+    print(f"  {command} --course {folder} serve --demo")
     return status
 
 
