@@ -53,8 +53,6 @@ def unverified(id_token: str) -> Claims:
         raise InvalidTokenError(f"the id_token is not signed with {ALGORITHM}")
     if not is_id(header.get("kid")):
         raise InvalidTokenError("the id_token does not say with which key it is signed (kid)")
-    if "crit" in header:
-        raise InvalidTokenError("the id_token needs extensions that nobody knows (crit)")
     for name, is_right in _FORMS.items():
         if not is_right(claims.get(name)):
             raise InvalidTokenError(f"the claim {name} is missing, or not of the right form")

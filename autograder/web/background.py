@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from sqlalchemy import Engine, delete
-from sqlalchemy.exc import DBAPIError
 
 from autograder.bridge.course import Course, CourseError
 from autograder.lms import roster
@@ -69,7 +68,7 @@ class Deliveries:
                 while not self._stopped and self._outbox.deliver(most=10):
                     pass
                 wait = self._until_due()
-            except DBAPIError as error:  # a database that is away for a while
+            except Exception as error:  # what is due stays due, and nobody else delivers it
                 log.error("deliveries wait: %s", errors.trace(error))
                 wait = _LONGEST_WAIT
             self._woken.wait(wait)

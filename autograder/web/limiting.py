@@ -12,7 +12,7 @@ from autograder.web import errors
 LIMITS: Final[dict[str, RateLimitItem]] = {
     "hand-in": parse("10/minute"),
     "register": parse("20/minute"),
-    "login": parse("1200/minute"),  # a whole faculty may share one address
+    "login": parse("6000/minute"),  # a whole faculty may share one address
     "window": parse("60/minute"),
     "job": parse("10/minute"),
 }

@@ -664,7 +664,7 @@ def test_a_message_without_a_known_kid_is_refused(refusing: World, kid: Any) -> 
 def test_a_message_that_needs_an_extension_is_refused(refusing: World) -> None:
     begun = refusing.begin()
     token = refusing.signer.sign(refusing.claims(begun), crit=["x"], x=1)
-    assert "(crit)" in refusal(refusing, begun, token).detail
+    assert "critical extension" in refusal(refusing, begun, token).detail
 
 
 # claims

@@ -502,7 +502,7 @@ def test_an_answer_that_drips_is_not_waited_for(
     invited: Invited, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetch, "_ALL_SECONDS", 0.0)
-    invited.refused("seconds to answer")
+    invited.refused("took longer than")
 
 
 @pytest.mark.parametrize("token", ["a\nX-Evil: 1", "a\r\nb", "x" * 20_000])
