@@ -53,7 +53,7 @@ def server(programs: Path) -> Iterator[str]:
             _wait_for(port, process, folder / "log")
             yield f"postgresql+psycopg://tests@127.0.0.1:{port}/"
         finally:
-            process.send_signal(signal.SIGINT)  # which ends the connections that are left
+            process.send_signal(signal.SIGQUIT)  # at once: its data are thrown away
             process.wait()
             shutil.rmtree(folder)
 
