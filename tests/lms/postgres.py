@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import psycopg
+
 _PLACES: Final = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 _START_SECONDS: Final = 60.0
 
@@ -65,8 +67,10 @@ def _is_user(name: str) -> bool:
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end and process.poll() is None:
-        with socket.socket() as attempt:
-            if attempt.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
+        try:
+            psycopg.connect(host="127.0.0.1", port=port, user="tests", dbname="postgres").close()
+        except psycopg.OperationalError:  # not there yet, or still starting
+            time.sleep(0.05)
+        else:
+            return
     raise RuntimeError(f"Postgres does not start: {log.read_text(errors='replace')}")
