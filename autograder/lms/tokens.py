@@ -71,8 +71,9 @@ class Tokens:
         self._client = client
         self._keys = keys
         self._session = session
+        self._clock = clock
         self._known: dict[str, tuple[str, float]] = {}
-        """Tokens by scope, each with when it is used no more, by the monotonic clock."""
+        """Tokens by scope, each with when it is used no more."""
         self._lock = threading.Lock()
 
     def get(self, scope: str) -> Token:
@@ -86,10 +87,10 @@ class Tokens:
         """
         with self._lock:
             known = self._known.get(scope)
-            if known is not None and time.monotonic() < known[1]:
+            if known is not None and self._clock() < known[1]:
                 return Token(known[0], is_new=False)
             text, seconds = self._new(scope)
-            self._known[scope] = text, time.monotonic() + seconds
+            self._known[scope] = text, self._clock() + seconds
             return Token(text, is_new=True)
 
     def drop(self) -> None:

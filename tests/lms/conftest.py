@@ -10,7 +10,10 @@ import pytest
 from sqlalchemy import Engine
 
 from autograder.lms.database import open_database
+from autograder.lms.keys import Keys
 from tests.lms import postgres
+from tests.lms.small_class import make_template
+from tests.lms.web_world import WebWorld, make_web_world
 
 NEEDS_ALL = bool(os.environ.get("AUTOGRADER_TESTS_NEED_ALL"))
 """Whether a test may not be left out because a program is missing here, as in CI."""
@@ -48,3 +51,31 @@ def engine(database_url: str) -> Iterator[Engine]:
     opened = open_database(database_url)
     yield opened
     opened.dispose()
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Engine]:
+    """An open SQLite database with our tables, where one kind is enough."""
+    opened = open_database(f"sqlite:///{tmp_path / 'lms.db'}")
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    """The tool's keys, which take a moment to make."""
+    return Keys.open(tmp_path_factory.mktemp("keys") / "lti")
+
+
+@pytest.fixture
+def web(template: Path, sqlite: Engine, tmp_path: Path) -> Iterator[WebWorld]:
+    """The web application on a copy of the small course."""
+    made = make_web_world(template, tmp_path / "course", sqlite)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small course, which takes nbgrader seconds to make: tests work on copies of it."""
+    return make_template(tmp_path_factory.mktemp("course"))

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import formatdate
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from autograder.lms.checks import Step, check
-from autograder.lms.database import open_database, writing
+from autograder.lms.database import writing
 from autograder.lms.keys import Keys
 from autograder.lms.schema import Context, Deployment, Link, Registration
 from autograder.lms.services import (
@@ -26,16 +25,9 @@ from tests.lms.service_world import World, world_of
 NOW = 1_800_000_000.0
 
 
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    return Keys.open(tmp_path_factory.mktemp("keys") / "lti")
-
-
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_database(f"sqlite:///{tmp_path / 'lms.db'}")
-    yield opened
-    opened.dispose()
+def engine(sqlite: Engine) -> Engine:
+    return sqlite
 
 
 @dataclass

@@ -22,7 +22,7 @@ from autograder.lms.services import services
 from autograder.web.app import create_app
 from autograder.web.state import AppState
 from tests.lms.lms_double import running
-from tests.lms.small_class import World, make_template, make_world
+from tests.lms.small_class import World, make_world
 from tests.lms.tool_double import ANA, TEACHER, Swap, form_of, swapping
 
 
@@ -59,11 +59,6 @@ class Demo:
     def deliver(self) -> None:
         """Deliver what is due now."""
         Outbox(self.state.engine, self.state.services).deliver()
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_template(tmp_path_factory.mktemp("course"))
 
 
 @pytest.fixture

@@ -25,12 +25,7 @@ from autograder.lms.schema import (
     Submission,
 )
 from tests.lms.platforms import Platform
-from tests.lms.small_class import DEADLINE, World, make_template, make_world
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_template(tmp_path_factory.mktemp("course"))
+from tests.lms.small_class import DEADLINE, World, make_world
 
 
 @pytest.fixture

@@ -29,13 +29,8 @@ from autograder.lms.handin import (
 )
 from autograder.lms.schema import Submission
 from autograder.messages import in_language
-from tests.lms.small_class import DEADLINE, World, make_template, make_world
+from tests.lms.small_class import DEADLINE, World, make_world
 from tests.small_course import nbgrader_cell, notebook_of
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_template(tmp_path_factory.mktemp("course"))
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
-from autograder.lms.database import open_database, reading, writing
+from autograder.lms.database import reading, writing
 from autograder.lms.keys import Keys
 from autograder.lms.line_items import LineItemError, ensure_line_item
 from autograder.lms.registrations import RegistrationFacts, add
@@ -21,16 +20,9 @@ from tests.lms.service_world import World, world_of
 ISSUER = "https://lms.invalid"
 
 
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    return Keys.open(tmp_path_factory.mktemp("keys") / "lti")
-
-
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_database(f"sqlite:///{tmp_path / 'lms.db'}")
-    yield opened
-    opened.dispose()
+def engine(sqlite: Engine) -> Engine:
+    return sqlite
 
 
 @dataclass

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from autograder.bridge.course import Course
 from autograder.lms.ags import Answer, NoAnswerError, Result, Score
 from autograder.lms.checks import check
-from autograder.lms.database import open_database, reading, writing
+from autograder.lms.database import reading, writing
 from autograder.lms.deep_links import DeepLinkItem, deep_link_response
 from autograder.lms.keys import Keys
 from autograder.lms.launch import Launch, LaunchError, LoginBegun, begin_login, finish
@@ -47,16 +47,9 @@ NOW: Final = 1_800_000_000_000
 MEMBERSHIP: Final = "http://purl.imsglobal.org/vocab/lis/v2/membership"
 
 
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    return Keys.open(tmp_path_factory.mktemp("keys") / "lti")
-
-
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_database(f"sqlite:///{tmp_path / 'lms.db'}")
-    yield opened
-    opened.dispose()
+def engine(sqlite: Engine) -> Engine:
+    return sqlite
 
 
 @pytest.fixture(scope="module")

@@ -32,16 +32,9 @@ c.CourseDirectory.db_url = "sqlite:///" + str(Path("gradebook.db").resolve()) + 
 """
 
 
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    return Keys.open(tmp_path_factory.mktemp("keys") / "lti")
-
-
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_database(f"sqlite:///{tmp_path / 'lms.db'}")
-    yield opened
-    opened.dispose()
+def engine(sqlite: Engine) -> Engine:
+    return sqlite
 
 
 def student(login: str, **about: Any) -> dict[str, Any]:

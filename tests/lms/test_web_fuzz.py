@@ -4,6 +4,7 @@ Schemathesis makes requests from the application's own OpenAPI description, vali
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -18,7 +19,6 @@ from schemathesis.specs.openapi.checks import (
 from autograder.lms.database import open_database
 from autograder.web import sessions
 from autograder.web.limiting import Limiter
-from tests.lms.small_class import make_template
 from tests.lms.web_world import Browser, WebWorld, make_web_world
 
 VISITORS: Final = ("nobody", "ana", "gone", "profe", "other-teacher")
@@ -34,12 +34,11 @@ class _NoLimits(Limiter):
 
 
 @pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebWorld]:
+def web(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebWorld]:
     """The application, whose class has handed in and is graded."""
     folder = tmp_path_factory.mktemp("fuzz")
-    (folder / "template").mkdir()
     engine = open_database(f"sqlite:///{folder / 'lms.db'}")
-    made = make_web_world(make_template(folder / "template"), folder / "course", engine)
+    made = make_web_world(template, folder / "course", engine)
     made.state.limiter = _NoLimits()
     made.hand_in("ana", graded=True)
     yield made

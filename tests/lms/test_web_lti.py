@@ -27,7 +27,7 @@ from autograder.web.background import tidy_up
 from autograder.web.limiting import LIMITS
 from autograder.web.state import AppState
 from tests.lms.lms_double import running
-from tests.lms.small_class import World, make_template, make_world, wait_for
+from tests.lms.small_class import World, make_world, wait_for
 from tests.lms.tool_double import ANA, TEACHER, Form, Swap, form_of, swapping
 from tests.lms.web_world import text_of, tool_keys
 
@@ -69,11 +69,6 @@ class Way:
         assert answer.status_code == 303, answer.text
         page: Response = self.browser.get(answer.headers["location"])
         return page
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_template(tmp_path_factory.mktemp("course"))
 
 
 @pytest.fixture

@@ -15,13 +15,7 @@ from autograder.lms.schema import Registration, Released
 from autograder.web import security
 from autograder.web.limiting import LIMITS
 from autograder.web.sessions import token_hash
-from tests.lms.small_class import make_template
 from tests.lms.web_world import ORIGIN, PEOPLE, URL, Browser, WebWorld, make_web_world, text_of
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_template(tmp_path_factory.mktemp("course"))
 
 
 def made(template: Path, folder: Path, url: str = URL) -> Iterator[WebWorld]:

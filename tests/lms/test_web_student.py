@@ -4,7 +4,6 @@ import hashlib
 import io
 import re
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,21 +14,8 @@ from autograder.lms import grades
 from autograder.lms.database import open_database, writing
 from autograder.lms.schema import Context, Link, Submission
 from autograder.web.formats import duration, zone_of
-from tests.lms.small_class import DEADLINE, make_template
+from tests.lms.small_class import DEADLINE
 from tests.lms.web_world import Browser, WebWorld, make_web_world, text_of
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_template(tmp_path_factory.mktemp("course"))
-
-
-@pytest.fixture
-def web(template: Path, tmp_path: Path) -> Iterator[WebWorld]:
-    engine = open_database(f"sqlite:///{tmp_path / 'lms.db'}")
-    web = make_web_world(template, tmp_path / "course", engine)
-    yield web
-    web.close()
 
 
 def follow(browser: Browser, answer: Response) -> Response:

@@ -23,21 +23,8 @@ from autograder.lms.schema import (
     Released,
     Submission,
 )
-from tests.lms.small_class import DEADLINE, make_template, wait_for
+from tests.lms.small_class import DEADLINE, wait_for
 from tests.lms.web_world import ORIGIN, Browser, WebWorld, make_web_world, text_of
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_template(tmp_path_factory.mktemp("course"))
-
-
-@pytest.fixture
-def web(template: Path, tmp_path: Path) -> Iterator[WebWorld]:
-    engine = open_database(f"sqlite:///{tmp_path / 'lms.db'}")
-    web = make_web_world(template, tmp_path / "course", engine)
-    yield web
-    web.close()
 
 
 @pytest.fixture
