@@ -162,12 +162,19 @@ class GradingLoop:
             self._digests[folder.name] = check_digests(self._course, folder)
             self._versions[folder.name] = versions(self._course, folder)
         gc.freeze()  # what is there stays: no collection need look at it again
-        self._channel.send({"ready": sorted([list(key) for key in self._by_cell])})
+        with contextlib.suppress(WireClosed):  # whoever asks has ended, at any moment, and so do we
+            self._channel.send({"ready": sorted([list(key) for key in self._by_cell])})
+            self._serve()
+        return True
+
+    def _serve(self) -> None:
+        """Answer one request after another.
+
+        Raises:
+            WireClosed: there will be no more.
+        """
         while True:
-            try:
-                request = self._channel.receive(IDLE_SECONDS)
-            except WireClosed:
-                return True
+            request = self._channel.receive(IDLE_SECONDS)
             try:
                 answer = self._grade(request)
             except WarmProcessError as error:

@@ -60,13 +60,20 @@ class Token:
 class Tokens:
     """The tokens of one registration, one a scope; threads may share them."""
 
-    def __init__(self, client: Client, keys: Keys, session: Callable[[], requests.Session]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        keys: Keys,
+        session: Callable[[], requests.Session],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Ask for none yet.
 
         Args:
             client: who this tool is.
             keys: the tool's keys.
             session: makes what requests are sent with.
+            clock: a time that never goes back.
         """
         self._client = client
         self._keys = keys

@@ -1,6 +1,7 @@
 """Grading end to end on a tiny course that the engine does not know."""
 
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from nbformat.v4 import new_code_cell
 from autograder.bridge.course import Course, Summary
 from autograder.check import check
 from autograder.runner.processes import descendants, has_ended
+from autograder.runner.warm import Packages
 from tests.small_course import make_course, nbgrader_cell, notebook_of
 
 CONFIG = """
@@ -435,3 +437,24 @@ def test_help_shows_an_example(course: Course, command: str) -> None:
     done = autograder(course.root, command, "--help")
     assert done.returncode == 0 and f"autograder {command}" in done.stdout
     assert "Example" in done.stdout
+
+
+def test_a_grading_process_that_nobody_waits_for_any_more_ends_quietly(tmp_path: Path) -> None:
+    graders = tmp_path / "graders"
+    graders.mkdir()
+    (graders / "test_none.py").write_text("")
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "autograder.grading.worker", str(theirs.fileno())),
+                *(str(tmp_path), str(graders), Packages(()).to_json()),
+            ],
+            pass_fds=[theirs.fileno()],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
+    ours.close()
+    _, said = process.communicate(timeout=120)
+    assert "INTERNALERROR" not in said and process.returncode >= 0

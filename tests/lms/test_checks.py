@@ -119,7 +119,7 @@ def test_an_address_that_cannot_be_used_ends_the_check(lms: Connected, url: str)
         Told(404),
         Told(200, b"<html>"),
         Told(200, {}),
-        Told(200, {"keys": [{"kty": "EC", "kid": "a"}]}),
+        Told(200, {"keys": [{"kty": "EC", "kid": "a", "n": "x"}]}),
         Told(200, {"keys": [{"kty": "RSA", "n": "x"}]}),
         Told(200, {"keys": None}),
     ],

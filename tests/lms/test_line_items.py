@@ -201,6 +201,14 @@ def test_one_that_was_deleted_in_the_lms_is_made_again_when_that_is_asked(
     assert renewed == columns.platform.url("/items/2") == columns.link.line_item
 
 
+def test_the_launchs_line_item_is_asked_about_and_not_changed(columns: Columns) -> None:
+    url = columns.put("/items/1", label="Activity", scoreMaximum=100, resourceLinkId="link")
+    columns.change(Link, line_item=url)
+    assert columns.ensure(10, renew=True) == url
+    assert columns.asked()[-1] == ("GET", "/items/1")
+    assert columns.items["/items/1"]["scoreMaximum"] == 100 and columns.link.maximum is None
+
+
 def test_one_that_was_deleted_is_made_again_when_the_points_change(columns: Columns) -> None:
     columns.ensure(10)
     columns.items.clear()

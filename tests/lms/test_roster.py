@@ -166,6 +166,12 @@ def test_who_left_is_no_longer_in_the_course_and_keeps_all_work(group: Class) ->
     assert group.sync(student("ana")).left == [], "which is told once"
 
 
+def test_a_teacher_who_leaves_is_no_longer_one_and_no_student_who_left(group: Class) -> None:
+    group.sync(student("ana"), student("marta", roles=["Instructor"]))
+    assert group.sync(student("ana")).left == []
+    assert group.enrolled()["marta"] == ("teacher", False)
+
+
 def test_who_comes_back_is_the_same_student(group: Class) -> None:
     group.sync(student("ana"), student("luis"))
     group.sync(student("ana"))
