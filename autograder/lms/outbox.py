@@ -11,11 +11,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Engine, Select, select
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
 
 from autograder.lms.ags import Answer, NoAnswerError, Score, ScoreService
 from autograder.lms.database import writing
@@ -119,8 +122,10 @@ class Outbox:
     def _deliver(self, row_id: int) -> None:
         with Session(self._engine, expire_on_commit=False) as session:
             row = session.get(Delivery, row_id)
-            assert row is not None
-            _Attempt(session, row, self._service(row.registration), self._clock).run()
+            if row is None:  # its platform was removed
+                return
+            with suppress(InvalidRequestError, StaleDataError):  # it was removed meanwhile
+                _Attempt(session, row, self._service(row.registration), self._clock).run()
 
 
 class _Attempt:

@@ -56,17 +56,24 @@ def _set(state: AppState, number: int, name: str, actor: str) -> None:
         )  # fmt: skip
 
 
+def _no_line_item(error: Exception) -> Note:
+    return Note(f"Scores cannot be sent to the platform yet: {error}", "warn")
+
+
 def missing_line_items(state: AppState, scope: Scope, name: str) -> list[Note]:
     """See to it that the links of an assignment have line items; what to say where one has none."""
     with reading(state.engine) as session:
         links = session.scalars(
             select(Link.id).where(Link.assignment == name, Link.context_id.in_(scope.contexts))
         ).all()
-    notes = []
     try:
         points = read_facts(state.course, name).maximum
-        for number in links:
+    except CourseError as error:
+        return [_no_line_item(error)]
+    notes = []
+    for number in links:
+        try:
             ensure_line_item(state.engine, state.services, number, points)
-    except (CourseError, LineItemError) as error:
-        notes.append(Note(f"Scores cannot be sent to the platform yet: {error}", "warn"))
+        except LineItemError as error:  # another platform's may still be had
+            notes.append(_no_line_item(error))
     return notes

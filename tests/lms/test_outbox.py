@@ -4,9 +4,10 @@ import random
 from dataclasses import dataclass, field
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
+from autograder.lms.ags import Answer, Score
 from autograder.lms.outbox import Key, Outbox
 from autograder.lms.schema import Delivery
 from tests.lms.platforms import KilledError, Kind, Network, Platform
@@ -201,6 +202,27 @@ def test_after_2000_deliveries_over_a_bad_network_platform_and_outbox_agree(
     for score in world.platform.accepted:
         order.setdefault(score.user, []).append(score.timestamp)
     assert all(times == sorted(times) for times in order.values())
+
+
+@pytest.mark.parametrize("answer", [200, 503])
+def test_a_platform_that_is_removed_while_a_score_is_on_its_way_ends_that_delivery_only(
+    world: World, answer: int
+) -> None:
+    others = Key(2, "1", KEY.line_item, "luis")
+
+    def removed(line_item: str, score: Score) -> Answer:
+        with Session(world.engine) as session, session.begin():
+            session.execute(delete(Delivery).where(Delivery.registration == KEY.registration))
+        world.network.post = Network.post.__get__(world.network)  # type: ignore[method-assign]
+        return Answer(answer)
+
+    world.network.post = removed  # type: ignore[method-assign]
+    world.outbox.release(KEY, 1.0, 2)
+    world.outbox.release(others, 2.0, 2)
+    world.deliver_all()
+    assert world.has(others) == 2.0
+    with Session(world.engine) as session:
+        assert session.scalars(select(Delivery.user)).all() == ["luis"]
 
 
 def test_a_maximum_of_nothing_is_refused(world: World) -> None:
