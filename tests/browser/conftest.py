@@ -23,9 +23,9 @@ _WAIT_MS: Final = 60_000
 PHONE: Final[ViewportSize] = {"width": 360, "height": 740}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The machine's Chromium."""
+    """The machine's Chromium; not for longer, as other tests cannot use asyncio meanwhile."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which(
         "google-chrome"
     )  # fmt: skip
@@ -38,7 +38,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """The tool and the platform, not yet registered with each other."""
     with running(tmp_path_factory.mktemp("browser")) as found:
