@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import Engine, update
 
 from autograder import pool
-from autograder.bridge.course import Course, CourseError
+from autograder.bridge.course import CourseError
 from autograder.bridge.totals import Totals, read_totals
 from autograder.lms import grading
 from autograder.lms.attempts import MOST_BEGUN
@@ -301,13 +301,16 @@ def test_grading_again_takes_the_graders_as_they_are_now(world: World) -> None:
 
 def test_a_command_finds_nothing_to_do_again_after_the_service(world: World) -> None:
     """Also where the course has changed since its processes began, as when a deadline was set."""
+    command = [sys.executable, "-m", "autograder", "--course", str(world.root), "grade", "one"]
     with world.service(jobs=1) as service:
         for x in (4, 5):
             world.hand_in("ana", x)
             service.wake()
             wait_for(world.is_settled)
-            assert Course(world.root).is_current("one", "ana")
             world.set_deadline()
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0 and "unchanged" in done.stdout, done.stderr
+    assert world.tries()["ana"] == 2
 
 
 def test_where_the_last_counts_only_that_one_is_graded_again(world: World) -> None:
