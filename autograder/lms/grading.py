@@ -26,6 +26,7 @@ from autograder.lms.settings import Serve
 
 LOCK_FILE: Final = ".autograder.serve.lock"
 _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+_LOCK_SECONDS: Final = 1.0
 _TRIES: Final = 2
 """How often a grading may fail before a teacher must look."""
 _PAUSE_SECONDS: Final = 5.0
@@ -265,9 +266,9 @@ def _only_one(root: Path) -> Iterator[None]:
     """
     descriptor = os.open(root / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor)
     except BlockingIOError as error:
-        owner = os.read(descriptor, 20).decode("ascii", "replace") or "unknown"
+        owner = os.pread(descriptor, 20, 0).decode("ascii", "replace") or "unknown"
         os.close(descriptor)
         raise AlreadyServedError(
             f"process {owner} grades already what is handed in for {root}: end it first, or let it "
@@ -283,3 +284,23 @@ def _only_one(root: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Take the lock, also when the process that had it was killed a moment ago.
+
+    Until a child that it was just starting runs its own program, that child has the lock as well.
+
+    Raises:
+        BlockingIOError: another process has it.
+        OSError: the file system has no locks.
+    """
+    until = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
