@@ -37,7 +37,7 @@ def check_digests(course: Path, folder: Path) -> dict[str, str]:
             continue
         around = [*_conftests(course, path.parent), *data, *imported(course, path)]
         rest = files_digest(course, [course / name for name in _ALWAYS] + around)
-        for name, text in _parts(path):
+        for name, text in _parts(path.read_text(encoding="utf-8", errors="replace")):
             key = f"{path.name}::{name}" if name else path.name
             found[key] = hashlib.sha256(f"{rest}{text}".encode()).hexdigest()
     return found
@@ -68,19 +68,24 @@ def digest_of_check(digests: dict[str, str], check: str) -> str:
     return digests.get(f"{file}::{top}", digests.get(file, ""))
 
 
-def _parts(path: Path) -> Iterator[tuple[str, str]]:
-    """Each test of a file with what it shares with the others, and under no name the whole."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    yield "", text
+@functools.lru_cache(maxsize=64)
+def _parts(text: str) -> Sequence[tuple[str, str]]:
+    """Each test of a file with what it shares with the others, and under no name the whole.
+
+    Parsed once for each text: a service asks for every submission.
+    """
+    parts = [("", text)]
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):  # pytest will say so
-        return
+        return parts
+    dumped = {id(node): ast.dump(node) for node in tree.body}
     tests = {id(node): node.name for node in tree.body if isinstance(node, _NAMED)
              and node.name.startswith(_TEST)}  # fmt: skip
     for test, name in tests.items():
-        kept = [node for node in tree.body if id(node) == test or id(node) not in tests]
-        yield name, "\n".join(ast.dump(node) for node in kept)
+        kept = (one for node, one in dumped.items() if node == test or node not in tests)
+        parts.append((name, "\n".join(kept)))
+    return parts
 
 
 def imported(course: Path, path: Path) -> list[Path]:
