@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO, Final, Literal
 
 from autograder.bridge.course import Course, CourseError
+from autograder.bridge.files import TIMESTAMP, detour
 
 MIB: Final = 1024 * 1024
 FILE_BYTES: Final = 20 * MIB
@@ -50,8 +51,6 @@ _FOLDED: Final = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
 )
 _JUNK: Final = {"__MACOSX", ".DS_Store", ".ipynb_checkpoints"}
-_TIMESTAMP: Final = "timestamp.txt"
-"""nbgrader reads from it when a submission came in, so a student must not write it."""
 _LAYOUTS: Final = "give Moodle's or Canvas's export, or STUDENT/NOTEBOOK.ipynb"
 _TEMPORARY: Final = ".collect-"
 _UNREADABLE: Final = (  # what zipfile is known to raise for content that is not as it says
@@ -462,8 +461,8 @@ def _chosen(hand_in: _HandIn, expected: list[str], budget: _Budget) -> dict[tupl
     files = _unwrapped(files)
     placed = _notebooks(hand_in, [one for one in files if one.notebook], expected)
     for one in files:
-        if one.parts[0] == _TIMESTAMP:
-            hand_in.notes.append(f"the student's own {_TIMESTAMP} was left out")
+        if one.parts[0] == TIMESTAMP:  # else students would say when it came in
+            hand_in.notes.append(f"the student's own {TIMESTAMP} was left out")
         elif not one.notebook:
             if one.parts in placed:
                 raise _Refused(f"{one.name!r} comes twice")
@@ -590,7 +589,9 @@ def _take(run: _Run, hand_in: _HandIn) -> Received:
         return Received(student, "already there", notes=["left alone; --replace takes this one"])
     new = run.place / ".new" if run.place else None
     try:
-        _refuse_detour(run.course, destination)
+        submitted = run.course.root / run.course.directory.submitted_directory
+        if reason := detour(submitted, destination):
+            raise _Refused(reason)
         placed = _chosen(hand_in, run.course.notebooks(run.assignment), run.budget)
         for parts, one in placed.items():
             _write(new, parts, one, run.budget)
@@ -602,16 +603,6 @@ def _take(run: _Run, hand_in: _HandIn) -> Received:
         _install(new, destination, run.place / ".old" / student / run.assignment)
     files = [_shown("/".join(parts)) for parts in placed]
     return Received(student, "replaced" if there else "collected", files, hand_in.notes)
-
-
-def _refuse_detour(course: Course, destination: Path) -> None:
-    """No link inside the folder of submissions may lead elsewhere."""
-    submitted = course.root / course.directory.submitted_directory
-    parent = destination.parent
-    if parent.resolve() != submitted.resolve() / parent.relative_to(submitted):
-        raise _Refused(f"{parent} is a link: put a folder in its place")
-    if parent.exists() and not parent.is_dir():
-        raise _Refused(f"{parent} is no folder: move it away")
 
 
 def _write(new: Path | None, parts: tuple[str, ...], file: _File, budget: _Budget) -> None:

@@ -19,7 +19,8 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.utils import parse_utc
 
 MAX_OTHER_FILES: Final = 500
-_TIMESTAMP: Final = "timestamp.txt"
+TIMESTAMP: Final = "timestamp.txt"
+"""nbgrader reads from it when a submission came in."""
 _NAMES_TOLD: Final = 8
 
 
@@ -46,6 +47,19 @@ def find_assignments(converter: Any) -> None:
             converter.assignments[folder] = found
     if not converter.assignments:
         raise NbGraderException(f"No notebooks were found in {wanted!r}")
+
+
+def detour(submitted: Path, folder: Path) -> str:
+    """Why a submission cannot be put into a folder below ``submitted``; empty if it can.
+
+    No link inside the folder of submissions may lead elsewhere.
+    """
+    parent = folder.parent
+    if parent.resolve() != submitted.resolve() / parent.relative_to(submitted):
+        return f"{parent} is a link: put a folder in its place"
+    if parent.exists() and not parent.is_dir():
+        return f"{parent} is no folder: move it away"
+    return ""
 
 
 def has_links(folder: Path, root: Path) -> bool:
@@ -121,7 +135,7 @@ class OtherFiles:
         if _is_ours(place) or (self.master / place).is_dir():
             return False
         data = _read_plain_file(self.source / place, min(self.file_bytes, self.bytes_left))
-        if data is None or (place == Path(_TIMESTAMP) and not _is_timestamp(data)):
+        if data is None or (place == Path(TIMESTAMP) and not _is_timestamp(data)):
             return False
         self.bytes_left -= len(data)
         copy = self.copy / place

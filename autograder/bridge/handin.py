@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.bridge.course import Course, CourseError, GradebookError, Summary
 from autograder.bridge.database import one_gradebook
+from autograder.bridge.files import TIMESTAMP, detour
 from autograder.bridge.gradebook import not_released, problem_told
 from autograder.bridge.preprocessors import RunGraders, grading_process
 from autograder.bridge.record import digest
@@ -26,7 +27,6 @@ from autograder.grading.client import GradingError
 from autograder.grading.dependencies import imported
 
 _TEMPORARY: Final = ".hand-in-"
-_TIMESTAMP: Final = "timestamp.txt"
 _STAMP_FORMAT: Final = "%Y-%m-%d %H:%M:%S.%f UTC"
 """As nbgrader's exchange writes it."""
 _CONFIG: Final = ("nbgrader_config.py", "nbgrader_config.json")
@@ -133,18 +133,19 @@ def place(course: Course, hand_in: HandIn) -> Path:
     the attempt is placed again.
 
     Raises:
-        CourseError: a link is in the way.
+        CourseError: a link or a file is in the way.
         OSError: it cannot be written.
     """
     submitted = course.root / course.directory.submitted_directory
     destination = course.folder("submitted", hand_in.assignment, hand_in.student)
-    _refuse_detour(submitted, destination)
+    if reason := detour(submitted, destination):
+        raise CourseError(reason)
     with _workplace(submitted, f"{hand_in.assignment}/{hand_in.student}") as work:
         new, old = work / ".new", work / ".old"
         new.mkdir()
         for name, data in hand_in.notebooks.items():
             (new / f"{name}.ipynb").write_bytes(data)
-        (new / _TIMESTAMP).write_text(_stamp(hand_in.received), encoding="utf-8")
+        (new / TIMESTAMP).write_text(_stamp(hand_in.received), encoding="utf-8")
         destination.parent.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(destination):
             os.rename(destination, old)
@@ -174,13 +175,6 @@ def _workplace(submitted: Path, submission: str) -> Iterator[Path]:
         yield place
     finally:
         shutil.rmtree(place)
-
-
-def _refuse_detour(submitted: Path, destination: Path) -> None:
-    """No link inside the folder of submissions may lead elsewhere."""
-    parent = destination.parent
-    if parent.resolve() != submitted.resolve() / parent.relative_to(submitted):
-        raise CourseError(f"{parent} is a link: put a folder in its place")
 
 
 # The gradebook
