@@ -175,8 +175,8 @@ def _tls(outside: int, inside: int, context: ssl.SSLContext) -> Iterator[None]:
             while data := await reader.read(_CHUNK):
                 writer.write(data)
                 await writer.drain()
-        except (ConnectionError, ssl.SSLError):
-            return  # one side has gone; the other is closed below
+        except (ConnectionError, TimeoutError, ssl.SSLError):
+            return  # one side has gone, or does not say goodbye; the other is closed below
         finally:
             writer.close()
 
