@@ -48,7 +48,6 @@ class Task:
     assignment: str
     student: str
     force: bool = False
-    allow_unsafe: bool = False
 
 
 def default_jobs() -> int:
@@ -120,7 +119,7 @@ class _Slot:
     def __init__(self, course: Course, work: Work | Literal["serve"]) -> None:
         self._command = [sys.executable, "-m", "autograder.pool_worker"]
         self._arguments = [str(os.getpid()), str(course.root), work]
-        if course.settings.allow_unsafe:  # by an option of the command that serves
+        if course.settings.allow_unsafe:  # perhaps by an option, which a process would not know
             self._arguments.append("unsafe")
         self.task: Task | HandIn | None = None
         self.began = 0.0

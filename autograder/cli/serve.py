@@ -89,7 +89,6 @@ def serve(
             listening=listening,
             base_url=base_url,
             jobs=jobs,
-            allow_unsafe=course.settings.allow_unsafe,
             demo_port=(port + 1 if port else 0) if demo else None,
             say=_say,
         )

@@ -37,7 +37,10 @@ def main(root: Path) -> None:
 
     try:
         with pool.Stopping() as stopping:
-            say(result=_KINDS[order["kind"]](Course(root), order, say, stopping))
+            course = Course(root)
+            if order["allow_unsafe"]:
+                course.allow_unsafe()
+            say(result=_KINDS[order["kind"]](course, order, say, stopping))
     except (CourseError, WarmProcessError, pool.PoolError, OSError) as error:
         say(error=str(error))
 
@@ -46,17 +49,14 @@ def _changes(
     course: Course, order: dict[str, Any], say: Say, stopping: pool.Stopping
 ) -> dict[str, Any]:
     """What grading again would change."""
-    assignment, allow_unsafe = order["assignment"], order["allow_unsafe"]
-    allow_unsafe = allow_unsafe or course.settings.allow_unsafe
+    assignment = order["assignment"]
     chosen = None if order["students"] is None else set(order["students"])
     students = [one for one in course.students(assignment) if chosen is None or one in chosen]
     course.require_gradebook({assignment})
     course.settings.secret()
-    doctor.require_walls(allow_unsafe)
+    doctor.require_walls(course.settings.allow_unsafe)
     left = [
-        pool.Task(assignment, one, allow_unsafe=allow_unsafe)
-        for one in students
-        if not course.is_current(assignment, one)
+        pool.Task(assignment, one) for one in students if not course.is_current(assignment, one)
     ]
     say(done=0, total=len(left))
     done: list[Summary] = []

@@ -10,8 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Literal
+
+from autograder.bridge.course import Course
 
 Kind = Literal["changes", "statistics"]
 Key = tuple[Kind, str, tuple[int, ...]]
@@ -38,21 +39,19 @@ class Jobs:
 
     def __init__(
         self,
-        root: Path,
+        course: Course,
         at_once: int,
-        allow_unsafe: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Remember what a process needs.
 
         Args:
-            root: the course's folder.
+            course: the course.
             at_once: how many submissions are graded at once.
-            allow_unsafe: grade also without walls against strangers.
             clock: the time.
         """
-        self._root = root
-        self._options = {"jobs": at_once, "allow_unsafe": allow_unsafe}
+        self._course = course
+        self._at_once = at_once
         self._clock = clock
         self._jobs: dict[Key, Job] = {}
         self._processes: dict[Key, subprocess.Popen[str]] = {}
@@ -76,7 +75,8 @@ class Jobs:
             "kind": key[0],
             "assignment": key[1],
             "students": None if students is None else list(students),
-            **self._options,
+            "jobs": self._at_once,
+            "allow_unsafe": self._course.settings.allow_unsafe,
         }
         threading.Thread(target=self._do, args=(key, job, order), daemon=True).start()
         return job
@@ -102,7 +102,7 @@ class Jobs:
     def _do(self, key: Key, job: Job, order: dict[str, Any]) -> None:
         """Have it done; the process ends with this thread at the latest, so all is done in it."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "autograder.web.job_worker", str(self._root)],
+            [sys.executable, "-m", "autograder.web.job_worker", str(self._course.root)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

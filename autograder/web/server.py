@@ -72,7 +72,6 @@ def serve(
     listening: socket.socket,
     base_url: str,
     jobs: int,
-    allow_unsafe: bool,
     demo_port: int | None,
     say: Callable[[AppState], None],
 ) -> None:
@@ -88,7 +87,6 @@ def serve(
         listening: where browsers, or the web server in front, connect.
         base_url: where browsers reach the tool.
         jobs: submissions that are graded at once.
-        allow_unsafe: grade also without walls against strangers.
         demo_port: where the demonstration's platform listens; None for none.
         say: is told when all is ready.
 
@@ -101,7 +99,7 @@ def serve(
     grading = GradingService(engine, course, settings, jobs=jobs)
     state = AppState(
         engine, course, settings, keys, of, base_url,
-        grading=grading, deliveries=deliveries, jobs=jobs, allow_unsafe=allow_unsafe,
+        grading=grading, deliveries=deliveries, jobs=jobs,
     )  # fmt: skip
     app = create_app(state)
     with ExitStack() as ends:

@@ -51,7 +51,6 @@ class AppState:
     clock: Callable[[], float] = time.time
     jobs: int = 1
     """Submissions that are graded at once to see what would change."""
-    allow_unsafe: bool = False
     demo: str = ""
     """Where the demo's platform is; empty without one."""
     limiter: Limiter = field(default_factory=Limiter)
@@ -71,7 +70,7 @@ class AppState:
     @cached_property
     def work(self) -> Jobs:
         """Long work that a teacher asked for."""
-        return Jobs(self.course.root, self.jobs, self.allow_unsafe, self.clock)
+        return Jobs(self.course, self.jobs, self.clock)
 
     @cached_property
     def rosters(self) -> Rosters:

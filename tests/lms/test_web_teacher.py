@@ -376,7 +376,7 @@ def finished(teacher: Browser, kind: str) -> Response:
 def test_what_would_change_is_found_without_changing_anything(
     web: WebWorld, teacher: Browser
 ) -> None:
-    web.state.allow_unsafe = True
+    web.state.course.allow_unsafe()
     web.hand_in("ana", 7, graded=True)
     (web.world.root / "more").write_text("2")
     config = web.world.root / "nbgrader_config.py"
