@@ -1,11 +1,12 @@
-"""A file with a random key: made once for its owner only, whole or not at all.
+"""Files for their owner only, made once and whole or not at all, and those with a random key.
 
-Its folder is the caller's to make.
+Their folder is the caller's to make.
 """
 
 import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -40,14 +41,8 @@ def make_key(path: Path) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    if os.path.lexists(path):
-        return
-    partial = _write_new(path)
-    try:
-        with contextlib.suppress(FileExistsError):
-            os.link(partial, path)  # never replaces one that is there
-    finally:
-        partial.unlink(missing_ok=True)
+    if not os.path.lexists(path):
+        write_private(path, _new_key())
 
 
 def replace_key(path: Path) -> None:
@@ -56,21 +51,41 @@ def replace_key(path: Path) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    partial = _write_new(path)
-    try:
+    with _written_beside(path, _new_key()) as partial:
         partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
 
 
-def _write_new(path: Path) -> Path:
-    """Write a new key beside its place."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.unlink(missing_ok=True)  # of a process that was killed
+def write_private(path: Path, data: bytes) -> bool:
+    """Write a file for its owner only, whole or not at all, and never in the place of another one.
+
+    Returns:
+        Whether it was written; no if there is one already.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with _written_beside(path, data) as partial:
+        try:
+            os.link(partial, path)
+        except FileExistsError:
+            return False
+    return True
+
+
+def _new_key() -> bytes:
+    return f"{secrets.token_hex(_BYTES)}\n".encode("ascii")
+
+
+@contextlib.contextmanager
+def _written_beside(path: Path, data: bytes) -> Iterator[Path]:
+    """A file beside a file's place, which is removed if it is not moved there."""
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="ascii") as file:
-        file.write(f"{secrets.token_hex(_BYTES)}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return partial
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        yield partial
+    finally:
+        partial.unlink(missing_ok=True)

@@ -5,10 +5,8 @@ use. Older ones stay published until they are retired, because what was signed w
 be under way. IMS: Security Framework 1.0, section 6; key sets and ``kid``: RFC 7517, RFC 7638.
 """
 
-import contextlib
 import os
 import re
-import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pylti1p3.registration import Registration as LibraryRegistration
 
 from autograder.bridge.course import Course
+from autograder.bridge.keyfile import write_private
 from autograder.bridge.seeds import secret_path
 
 _BITS: Final = 2048
@@ -186,24 +185,15 @@ def _read(path: Path) -> Key:
 
 def _write(path: Path) -> bool:
     """Make a key whole or not at all; whether this process made it and no other one."""
-    private = rsa.generate_private_key(public_exponent=65537, key_size=_BITS).private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+    key = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
+    return write_private(
+        path,
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ),
     )
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(private)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(partial, path)  # never replaces one that is there
-            return True
-        return False
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _unusable(folder: Path, error: OSError) -> KeyFolderError:
