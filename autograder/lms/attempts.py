@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final, Literal
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from autograder.bridge.handin import HandIn, Marked, Person
@@ -80,6 +80,12 @@ def find(session: Session, busy: Collection[str], most: int, rest: bool) -> list
             if student not in found and len(found) < most:
                 found[student] = Job(row_id, assignment, student, kind, graded is not None)
     return [_first(session, job) for job in found.values()]
+
+
+def ahead_of(session: Session, number: int) -> int:
+    """How many attempts are graded before one that waits."""
+    before = Submission.state.in_(_WAITING), Submission.id < number
+    return session.scalar(select(func.count(Submission.id)).where(*before)) or 0
 
 
 def _columns() -> _Query:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from autograder.bridge.course import Course, CourseError, GradebookError
@@ -19,6 +19,7 @@ from autograder.bridge.notebooks import UnreadableNotebook, parse_submission
 from autograder.bridge.restore import grade_id_of
 from autograder.bridge.totals import Facts, Totals, read_grade_ids, read_totals
 from autograder.collect import meant_notebook
+from autograder.lms.attempts import ahead_of
 from autograder.lms.database import reading, writing
 from autograder.lms.schema import (
     ID_LENGTH,
@@ -551,7 +552,8 @@ def status(
         pages = _pages(session, rows)
         files = _files(session, [row.id for row in rows])
         released = _released(session, assignment, student)
-        ahead = _ahead(session, rows)
+        waiting = [row.id for row in rows if row.state == "received"]
+        ahead = ahead_of(session, waiting[0]) if waiting else 0
     extension = _extension_of(totals, student) if totals and own is None else own
     deadline = _deadline(totals.facts, extension) if totals else None
     attempts = [
@@ -645,14 +647,3 @@ def _released(session: Session, assignment: str, student: str) -> ReleasedGrade 
         .where(Released.assignment == assignment, Released.student == student)
     ).one_or_none()
     return None if row is None else ReleasedGrade(*row)
-
-
-def _ahead(session: Session, rows: Sequence[Submission]) -> int:
-    """How many attempts are before a student's own that waits."""
-    waiting = [row.id for row in rows if row.state == "received"]
-    if not waiting:
-        return 0
-    before = select(func.count(Submission.id)).where(
-        Submission.state.in_(("received", "grading")), Submission.id < waiting[0]
-    )
-    return session.scalar(before) or 0

@@ -5,12 +5,13 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
-from sqlalchemy import func, select
+from sqlalchemy import select
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from autograder.bridge.course import CourseError
 from autograder.lms import handin
+from autograder.lms.attempts import ahead_of
 from autograder.lms.database import reading
 from autograder.lms.handin import Attempt, HandedIn, HandInError, Status, Upload
 from autograder.lms.schema import FeedbackPage, Submission, SubmissionState
@@ -211,8 +212,7 @@ def live_state(state: State, visitor: AnyVisitor, name: AssignmentName) -> Any:
         )
         if row is None:
             return {"number": 0, "state": "none", "told": "", "final": True}
-        before = Submission.state.in_(("received", "grading")), Submission.id < row.id
-        ahead = session.scalar(select(func.count(Submission.id)).where(*before)) or 0
+        ahead = ahead_of(session, row.id)
     final = row.state in _FINAL
     told = _("Graded.") if final else _told_waiting(row.state, ahead)
     return {"number": row.number, "state": row.state, "told": told, "final": final}

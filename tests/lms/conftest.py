@@ -13,6 +13,7 @@ from autograder.lms.database import open_database
 from autograder.lms.keys import Keys
 from tests.lms import postgres
 from tests.lms.small_class import make_template
+from tests.lms.tool_double import Swap, Tool, swapping, tool_running
 from tests.lms.web_world import WebWorld, make_web_world
 
 NEEDS_ALL = bool(os.environ.get("AUTOGRADER_TESTS_NEED_ALL"))
@@ -79,3 +80,17 @@ def web(template: Path, sqlite: Engine, tmp_path: Path) -> Iterator[WebWorld]:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small course, which takes nbgrader seconds to make: tests work on copies of it."""
     return make_template(tmp_path_factory.mktemp("course"))
+
+
+@pytest.fixture(scope="module")
+def tool() -> Iterator[Tool]:
+    """A tool that platforms can call."""
+    with tool_running() as tool:
+        yield tool
+
+
+@pytest.fixture(scope="module")
+def swap() -> Iterator[Swap]:
+    """A server whose application a test sets."""
+    with swapping() as swap:
+        yield swap

@@ -50,22 +50,8 @@ from tests.lms.tool_double import (
     World,
     form_of,
     grade,
-    swapping,
-    tool_running,
     world_of,
 )
-
-
-@pytest.fixture(scope="module")
-def tool() -> Iterator[Tool]:
-    with tool_running() as tool:
-        yield tool
-
-
-@pytest.fixture(scope="module")
-def swap() -> Iterator[Swap]:
-    with swapping() as swap:
-        yield swap
 
 
 @pytest.fixture

@@ -41,22 +41,8 @@ from tests.lms.tool_double import (
     Tool,
     World,
     grade,
-    swapping,
-    tool_running,
     world_of,
 )
-
-
-@pytest.fixture(scope="module")
-def tool() -> Iterator[Tool]:
-    with tool_running() as tool:
-        yield tool
-
-
-@pytest.fixture(scope="module")
-def swap() -> Iterator[Swap]:
-    with swapping() as swap:
-        yield swap
 
 
 @pytest.fixture
