@@ -170,7 +170,7 @@ def _export_as(
     to: Path | None,
 ) -> None:
     """Write the grades for an LMS, and say what did not fit."""
-    from autograder.lms import export as lms
+    from autograder.lms.gradefiles import export as lms
 
     if kind == "gradescope":
         if len(chosen) != 1 or template or titles:

@@ -17,7 +17,7 @@ from autograder.cli.base import console, main, plain
 if TYPE_CHECKING:  # slow to import, or not installed
     from sqlalchemy import Engine
 
-    from autograder.lms.keys import Keys
+    from autograder.lms.lti.keys import Keys
 
 _NEEDED: Final = ("alembic", "pylti1p3")
 _DAY: Final = 24 * 3600.0
@@ -73,8 +73,8 @@ def opened_course(ctx: click.Context, db: str, url: str = "") -> Iterator[Opened
     _require_extra()
     from autograder.lms.addresses import AddressError, require_safe
     from autograder.lms.database import DatabaseError, open_database
-    from autograder.lms.keys import Keys, folder_of
-    from autograder.lms.registrations import RegistrationError
+    from autograder.lms.lti.keys import Keys, folder_of
+    from autograder.lms.lti.registrations import RegistrationError
     from autograder.lms.settings import serve_settings
 
     course = Course(ctx.obj)
@@ -112,7 +112,7 @@ def list_command(ctx: click.Context, db: str) -> None:
     """
     from_where = "nobody yet: autograder lms add --help"
     with opened_course(ctx, db) as opened:
-        from autograder.lms.registrations import list_registrations
+        from autograder.lms.lti.registrations import list_registrations
 
         registered = list_registrations(opened.engine)
     table = Table("number", "name", "issuer", "client id", "deployments", "courses")
@@ -137,8 +137,8 @@ def check_command(ctx: click.Context, numbers: tuple[int, ...], db: str, url: st
     """
     failed = 0
     with opened_course(ctx, db, url) as opened:
-        from autograder.lms.checks import check
-        from autograder.lms.registrations import list_registrations
+        from autograder.lms.lti.registrations import list_registrations
+        from autograder.lms.services.checks import check
 
         chosen = numbers or tuple(one.id for one in list_registrations(opened.engine))
         if not chosen:
@@ -168,8 +168,8 @@ def remove(ctx: click.Context, number: int, yes: bool, db: str) -> None:
     Example: autograder lms remove 2
     """
     with opened_course(ctx, db) as opened:
-        from autograder.lms.registrations import list_registrations
-        from autograder.lms.registrations import remove as remove_registration
+        from autograder.lms.lti.registrations import list_registrations
+        from autograder.lms.lti.registrations import remove as remove_registration
 
         found = [one for one in list_registrations(opened.engine) if one.id == number]
         if found and not yes:
@@ -203,8 +203,8 @@ def invite(ctx: click.Context, *, name: str, days: float, db: str, url: str) -> 
 
 def print_invitation(opened: Opened, name: str, days: float) -> None:
     """Make an invitation and print what to do with it."""
-    from autograder.lms.registrations import invite as make_invitation
-    from autograder.lms.tool import REGISTER_PATH
+    from autograder.lms.lti.registrations import invite as make_invitation
+    from autograder.lms.lti.tool import REGISTER_PATH
 
     base_url = opened.base_url()
     token = make_invitation(opened.engine, name, days * _DAY)
@@ -234,7 +234,7 @@ def rotate_key(ctx: click.Context, retire: str | None) -> None:
       autograder lms rotate-key --retire 3mZ…
     """
     _require_extra()
-    from autograder.lms.keys import Keys, folder_of
+    from autograder.lms.lti.keys import Keys, folder_of
 
     keys = Keys.open(folder_of(Course(ctx.obj)))
     if retire is None:

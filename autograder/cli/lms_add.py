@@ -18,7 +18,7 @@ from autograder.cli.lms import (
 )
 
 if TYPE_CHECKING:  # slow to import, or not installed
-    from autograder.lms.registrations import RegistrationFacts
+    from autograder.lms.lti.registrations import RegistrationFacts
 
 _CANVAS_CLOUD: Final = ".instructure.com"
 
@@ -67,7 +67,7 @@ def add(
         if not given["client_id"]:
             console.print("\nThen register it: repeat this command with --client-id.")
             return
-        from autograder.lms.registrations import add as add_registration
+        from autograder.lms.lti.registrations import add as add_registration
 
         number = add_registration(opened.engine, _facts(opened, canvas, given))
         console.print(f"\nregistration {number}; try it: autograder lms check {number}")
@@ -75,7 +75,7 @@ def add(
 
 def _facts(opened: Opened, canvas: str, given: Mapping[str, Any]) -> "RegistrationFacts":
     """What was given, completed by what Canvas says of its cloud or by what is known already."""
-    from autograder.lms.registrations import RegistrationFacts
+    from autograder.lms.lti.registrations import RegistrationFacts
 
     known = _canvas_facts(canvas) if canvas else _known_facts(opened, given)
     names = {
@@ -100,7 +100,7 @@ def _facts(opened: Opened, canvas: str, given: Mapping[str, Any]) -> "Registrati
 def _known_facts(opened: Opened, given: Mapping[str, Any]) -> dict[str, str]:
     """What is known of a client that is registered already."""
     from autograder.lms.database import reading
-    from autograder.lms.registrations import find
+    from autograder.lms.lti.registrations import find
 
     with reading(opened.engine) as session:
         row = find(session, given["issuer"], given["client_id"])
@@ -130,8 +130,8 @@ def _canvas_facts(host: str) -> dict[str, str]:
 
 def _print_addresses(base_url: str, *, canvas: bool = False) -> None:
     """What the platform's administrator enters there."""
-    from autograder.lms import tool
-    from autograder.lms.logins import LAUNCH_PATH
+    from autograder.lms.lti import tool
+    from autograder.lms.lti.logins import LAUNCH_PATH
 
     addresses = {
         "Login URL (OpenID Connect initiation)": tool.LOGIN_PATH,

@@ -97,7 +97,7 @@ def serve(
 
 def _say(state: "AppState") -> None:
     """Tell a teacher where to go."""
-    from autograder.lms.registrations import list_registrations
+    from autograder.lms.lti.registrations import list_registrations
 
     console.print(f"serving {state.course.root} at {state.base_url}", soft_wrap=True)
     if state.demo:

@@ -12,10 +12,11 @@ from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
 from autograder.bridge.course import CourseError
-from autograder.lms import grades, outbox
 from autograder.lms.database import reading
-from autograder.lms.grades import ReleaseReport, Row
+from autograder.lms.handins import grades
+from autograder.lms.handins.grades import ReleaseReport, Row
 from autograder.lms.schema import Context
+from autograder.lms.services import outbox
 from autograder.web import errors, formats
 from autograder.web.access import Scope, State, Teacher, scope_of
 from autograder.web.deadlines import set_deadline

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final, Literal
 from sqlalchemy import Engine, delete
 
 from autograder.bridge.course import Course, CourseError
-from autograder.lms import roster
 from autograder.lms.database import writing
-from autograder.lms.outbox import Outbox
 from autograder.lms.schema import Invitation, Login, WebSession
+from autograder.lms.services import roster
+from autograder.lms.services.outbox import Outbox
 from autograder.web import errors
 
 if TYPE_CHECKING:
-    from autograder.lms.roster import RosterChange
-    from autograder.lms.services import PlatformServices
+    from autograder.lms.services.platform import PlatformServices
+    from autograder.lms.services.roster import RosterChange
 
 log: Final = logging.getLogger(__name__)
 _LONGEST_WAIT: Final = 30.0

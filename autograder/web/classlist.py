@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 from urllib.parse import urlencode
 
-from autograder.lms.grades import Row
+from autograder.lms.handins.grades import Row
 
 Shown = Literal[
     "all",

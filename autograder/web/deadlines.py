@@ -6,8 +6,9 @@ from sqlalchemy.exc import DBAPIError
 from autograder.bridge.course import GradebookError
 from autograder.bridge.gradebook import problem_told
 from autograder.bridge.totals import read_facts
-from autograder.lms import audit, grades
+from autograder.lms import audit
 from autograder.lms.database import reading, writing
+from autograder.lms.handins import grades
 from autograder.lms.schema import Submission
 from autograder.web.formats import as_utc
 from autograder.web.state import AppState

@@ -8,8 +8,8 @@ from autograder.bridge.course import CourseError
 from autograder.bridge.totals import read_facts
 from autograder.lms import audit
 from autograder.lms.database import reading, writing
-from autograder.lms.line_items import LineItemError, ensure_line_item
 from autograder.lms.schema import Link
+from autograder.lms.services.line_items import LineItemError, ensure_line_item
 from autograder.web import errors
 from autograder.web.access import Scope, State, Teacher, scope_of
 from autograder.web.notes import Note

@@ -14,15 +14,15 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from autograder.bridge.course import CourseError
 from autograder.bridge.totals import Facts, read_facts
-from autograder.lms import launch as launches
 from autograder.lms.addresses import is_safe, origin_of
-from autograder.lms.deep_links import DeepLinkError, DeepLinkItem, deep_link_response
-from autograder.lms.dynamic import register_dynamically
-from autograder.lms.identities import others_in
-from autograder.lms.launch import Launch, LaunchError
-from autograder.lms.registrations import RegistrationError
+from autograder.lms.lti import launch as launches
+from autograder.lms.lti.deep_links import DeepLinkError, DeepLinkItem, deep_link_response
+from autograder.lms.lti.dynamic import register_dynamically
+from autograder.lms.lti.identities import others_in
+from autograder.lms.lti.launch import Launch, LaunchError
+from autograder.lms.lti.registrations import RegistrationError
+from autograder.lms.lti.tool import canvas_configuration
 from autograder.lms.schema import Context
-from autograder.lms.tool import canvas_configuration
 from autograder.messages import translate as _
 from autograder.web import errors, sessions
 from autograder.web.access import State, Teacher

@@ -15,12 +15,12 @@ from autograder import pool
 from autograder.bridge.course import Course, CourseError
 from autograder.bridge.totals import read_facts
 from autograder.demo_platform import NewLink, create_platform, registration_facts
-from autograder.lms import tool
-from autograder.lms.grading import GradingService
-from autograder.lms.keys import Keys
-from autograder.lms.outbox import Outbox
-from autograder.lms.registrations import RegistrationFacts, add
-from autograder.lms.services import services
+from autograder.lms.handins.grading import GradingService
+from autograder.lms.lti import tool
+from autograder.lms.lti.keys import Keys
+from autograder.lms.lti.registrations import RegistrationFacts, add
+from autograder.lms.services.outbox import Outbox
+from autograder.lms.services.platform import services
 from autograder.lms.settings import Serve
 from autograder.web.app import create_app
 from autograder.web.background import Deliveries

@@ -26,9 +26,9 @@ from autograder.web.release import Archives
 from autograder.web.windows import Windows
 
 if TYPE_CHECKING:
-    from autograder.lms.grading import GradingService
-    from autograder.lms.keys import Keys
-    from autograder.lms.services import PlatformServices
+    from autograder.lms.handins.grading import GradingService
+    from autograder.lms.lti.keys import Keys
+    from autograder.lms.services.platform import PlatformServices
 
 _ORIGINS_SECONDS: Final = 10.0
 

@@ -10,10 +10,10 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from autograder.bridge.course import CourseError
-from autograder.lms import handin
-from autograder.lms.attempts import ahead_of
 from autograder.lms.database import reading
-from autograder.lms.handin import Attempt, HandedIn, HandInError, Status, Upload
+from autograder.lms.handins import handin
+from autograder.lms.handins.attempts import ahead_of
+from autograder.lms.handins.handin import Attempt, HandedIn, HandInError, Status, Upload
 from autograder.lms.schema import FeedbackPage, Submission, SubmissionState
 from autograder.messages import translate as _
 from autograder.web import errors

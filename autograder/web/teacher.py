@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from autograder.bridge.course import CourseError
 from autograder.bridge.totals import Facts, read_facts
 from autograder.lms.database import reading
-from autograder.lms.grades import Row, class_table
+from autograder.lms.handins.grades import Row, class_table
 from autograder.lms.schema import (
     Audit,
     Context,

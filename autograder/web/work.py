@@ -11,8 +11,8 @@ from starlette.datastructures import UploadFile
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from autograder.bridge.course import CourseError
-from autograder.lms import gradescope
-from autograder.lms.gradefiles import (
+from autograder.lms.gradefiles import gradescope
+from autograder.lms.gradefiles.files import (
     KINDS,
     NEED_TEMPLATE,
     GradeFileError,

@@ -36,7 +36,7 @@ from sqlalchemy import func, select
 
 from autograder.bridge.course import Course
 from autograder.lms.database import open_database, reading
-from autograder.lms.registrations import RegistrationFacts, add
+from autograder.lms.lti.registrations import RegistrationFacts, add
 from autograder.lms.schema import Identity, Submission, SubmittedFile
 from tests.bench.commands import environment
 from tests.sample_class.build import notebook_of

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from autograder.lms.database import open_database
-from autograder.lms.keys import Keys
+from autograder.lms.lti.keys import Keys
 from tests.lms import postgres
 from tests.lms.small_class import make_template
 from tests.lms.tool_double import Swap, Tool, swapping, tool_running

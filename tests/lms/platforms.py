@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from autograder.lms.ags import Answer, NoAnswerError, Result, Score
+from autograder.lms.services.ags import Answer, NoAnswerError, Result, Score
 
 Kind = Literal["moodle", "open edx", "canvas"]
 

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograder.lms.keys import Keys
+from autograder.lms.lti.keys import Keys
 from autograder.lms.outgoing import Outgoing
-from autograder.lms.services import PlatformServices
-from autograder.lms.tokens import Client
+from autograder.lms.services.platform import PlatformServices
+from autograder.lms.services.tokens import Client
 from tests.lms.http_double import Asked, Double, TokenEndpoint, Told, serving
 
 

@@ -24,10 +24,10 @@ from sqlalchemy import Engine, select
 
 from autograder.bridge.course import Course
 from autograder.bridge.handin import mark
-from autograder.lms import attempts
 from autograder.lms.database import reading, writing
-from autograder.lms.grading import GradingService
-from autograder.lms.handin import Upload, hand_in
+from autograder.lms.handins import attempts
+from autograder.lms.handins.grading import GradingService
+from autograder.lms.handins.handin import Upload, hand_in
 from autograder.lms.schema import (
     Base,
     Context,
@@ -113,7 +113,7 @@ import sys
 from pathlib import Path
 from autograder.bridge.course import Course
 from autograder.lms.database import open_database
-from autograder.lms.grading import GradingService
+from autograder.lms.handins.grading import GradingService
 from autograder.lms.settings import serve_settings
 course = Course(Path(sys.argv[1]))
 service = GradingService(open_database(sys.argv[2]), course, serve_settings(course), jobs=2)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from autograder.lms.checks import Step, check
 from autograder.lms.database import writing
-from autograder.lms.keys import Keys
+from autograder.lms.lti.keys import Keys
 from autograder.lms.schema import Context, Deployment, Link, Registration
-from autograder.lms.services import (
+from autograder.lms.services.checks import Step, check
+from autograder.lms.services.platform import (
     LINE_ITEM_READING_SCOPE,
     LINE_ITEM_SCOPE,
     MEMBERS_SCOPE,

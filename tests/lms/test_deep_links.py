@@ -9,10 +9,10 @@ import jwt
 import pytest
 
 from autograder.lms.database import open_database
-from autograder.lms.deep_links import DeepLinkError, DeepLinkItem, deep_link_response
-from autograder.lms.launch import LaunchError
+from autograder.lms.lti.deep_links import DeepLinkError, DeepLinkItem, deep_link_response
+from autograder.lms.lti.launch import LaunchError
+from autograder.lms.lti.tool import canvas_configuration
 from autograder.lms.schema import Link, Registration, WebSession
-from autograder.lms.tool import canvas_configuration
 from tests.lms.tokens import (
     BASE_URL,
     CLAIM,

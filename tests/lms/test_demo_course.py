@@ -13,12 +13,12 @@ import pytest
 from fastapi import FastAPI
 
 from autograder.demo_platform import PEOPLE, Platform, create_platform, registration_facts
-from autograder.lms import registrations, tool
 from autograder.lms.database import open_database
-from autograder.lms.keys import Keys
-from autograder.lms.outbox import Outbox
-from autograder.lms.registrations import RegistrationFacts
-from autograder.lms.services import services
+from autograder.lms.lti import registrations, tool
+from autograder.lms.lti.keys import Keys
+from autograder.lms.lti.registrations import RegistrationFacts
+from autograder.lms.services.outbox import Outbox
+from autograder.lms.services.platform import services
 from autograder.web.app import create_app
 from autograder.web.state import AppState
 from tests.lms.lms_double import running

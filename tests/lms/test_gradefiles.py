@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from autograder.bridge.course import Course, CourseError
 from autograder.lms.database import open_database, writing
-from autograder.lms.gradefiles import (
+from autograder.lms.gradefiles.files import (
     KINDS,
     GradeFileError,
     Row,

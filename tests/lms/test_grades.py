@@ -10,10 +10,8 @@ from sqlalchemy import Engine, event, update
 
 from autograder.bridge.course import CourseError, GradebookError
 from autograder.bridge.totals import Totals, read_totals
-from autograder.lms.ags import Answer, Result, Score
 from autograder.lms.database import reading, writing
-from autograder.lms.grades import ReleaseReport, Row, class_table, extend, regrade, release
-from autograder.lms.outbox import Outbox
+from autograder.lms.handins.grades import ReleaseReport, Row, class_table, extend, regrade, release
 from autograder.lms.schema import (
     Audit,
     Context,
@@ -24,6 +22,8 @@ from autograder.lms.schema import (
     Released,
     Submission,
 )
+from autograder.lms.services.ags import Answer, Result, Score
+from autograder.lms.services.outbox import Outbox
 from tests.lms.platforms import Platform
 from tests.lms.small_class import DEADLINE, World, make_world
 
@@ -223,7 +223,7 @@ def test_a_grade_is_not_released_if_another_one_is_graded_while_the_gradebook_is
         world.grade_here()
         return found
 
-    monkeypatch.setattr("autograder.lms.grades.read_totals", slowly)
+    monkeypatch.setattr("autograder.lms.handins.grades.read_totals", slowly)
     assert released(world).waiting == ["ana"] and sent(world) == {}
 
 

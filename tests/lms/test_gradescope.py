@@ -18,8 +18,8 @@ from nbformat.v4 import new_markdown_cell
 from autograder.bridge import preprocessors
 from autograder.bridge.course import Course
 from autograder.bridge.render import HINTS, Hints
-from autograder.lms.gradefiles import GradeFileError, Row, Score, rows_of
-from autograder.lms.gradescope import archive, results
+from autograder.lms.gradefiles.files import GradeFileError, Row, Score, rows_of
+from autograder.lms.gradefiles.gradescope import archive, results
 from tests.small_course import make_course, nbgrader_cell, notebook_of
 
 CONFIG: Final = """

@@ -19,12 +19,12 @@ from sqlalchemy import Engine, update
 from autograder import pool
 from autograder.bridge.course import CourseError
 from autograder.bridge.totals import Totals, read_totals
-from autograder.lms import grading
-from autograder.lms.attempts import MOST_BEGUN
 from autograder.lms.database import open_database, reading, writing
-from autograder.lms.grades import extend, regrade, release
-from autograder.lms.grading import AlreadyServedError, GradingService
-from autograder.lms.handin import Upload, feedback_page
+from autograder.lms.handins import grading
+from autograder.lms.handins.attempts import MOST_BEGUN
+from autograder.lms.handins.grades import extend, regrade, release
+from autograder.lms.handins.grading import AlreadyServedError, GradingService
+from autograder.lms.handins.handin import Upload, feedback_page
 from autograder.lms.schema import Audit, Delivery, Submission
 from autograder.runner.processes import descendants, has_ended
 from tests.engine.processes import command_line
@@ -649,7 +649,7 @@ def test_a_word_that_is_written_while_the_page_is_written_is_on_the_next_one(
         world.give_by_hand("ana", 9, "Last word.")
         return read_totals(*arguments)
 
-    monkeypatch.setattr("autograder.lms.grading.read_totals", later)
+    monkeypatch.setattr("autograder.lms.handins.grading.read_totals", later)
     world.grade()
     assert "Last word." in page_of(world, world.rows()[0])
 
@@ -666,7 +666,8 @@ def test_a_kill_while_grades_are_released_leaves_each_whole_or_not_at_all(
 import os, signal, sys
 from pathlib import Path
 from autograder.bridge.course import Course
-from autograder.lms import grades, outbox
+from autograder.lms.handins import grades
+from autograder.lms.services import outbox
 from autograder.lms.database import open_database
 from autograder.lms.settings import serve_settings
 grades._STUDENTS_AT_ONCE = 2

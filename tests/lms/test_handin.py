@@ -17,8 +17,8 @@ from sqlalchemy import Engine, update
 from autograder.bridge.course import CourseError
 from autograder.bridge.handin import HandIn, place
 from autograder.lms.database import writing
-from autograder.lms.grades import extend, release
-from autograder.lms.handin import (
+from autograder.lms.handins.grades import extend, release
+from autograder.lms.handins.handin import (
     HandInError,
     Status,
     Upload,
@@ -64,7 +64,7 @@ import os, signal, sys
 from pathlib import Path
 from autograder.bridge.course import Course
 from autograder.lms.database import open_database
-from autograder.lms.handin import Upload, hand_in
+from autograder.lms.handins.handin import Upload, hand_in
 from autograder.lms.settings import serve_settings
 course = Course(Path(sys.argv[1]))
 hand_in(open_database(sys.argv[2]), course, serve_settings(course), assignment="one",

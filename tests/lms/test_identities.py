@@ -13,7 +13,13 @@ from sqlalchemy.orm import Session
 
 from autograder.bridge.course import Course
 from autograder.lms.database import open_database, writing
-from autograder.lms.identities import is_student_id, others_in, role_of, student_for, student_ids
+from autograder.lms.lti.identities import (
+    is_student_id,
+    others_in,
+    role_of,
+    student_for,
+    student_ids,
+)
 from tests.small_course import make_course, nbgrader_cell, notebook_of
 
 LIS = "http://purl.imsglobal.org/vocab/lis/v2"

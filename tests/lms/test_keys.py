@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from autograder.lms.keys import KeyFolderError, Keys, folder_of
+from autograder.lms.lti.keys import KeyFolderError, Keys, folder_of
 from tests.small_course import make_course, nbgrader_cell, notebook_of
 
 

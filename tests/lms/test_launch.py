@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
 from autograder.lms.database import open_database, reading, writing
-from autograder.lms.id_token import LONGEST
-from autograder.lms.launch import LaunchError, finish
-from autograder.lms.registrations import MOST_ORIGINS, remove
+from autograder.lms.lti.id_token import LONGEST
+from autograder.lms.lti.launch import LaunchError, finish
+from autograder.lms.lti.registrations import MOST_ORIGINS, remove
 from autograder.lms.schema import (
     Base,
     Context,

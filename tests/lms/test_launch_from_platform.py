@@ -21,12 +21,12 @@ from starlette.routing import Route
 
 from autograder.demo_platform import create_platform
 from autograder.lms.database import open_database
-from autograder.lms.deep_links import DeepLinkItem, deep_link_response
-from autograder.lms.dynamic import register_dynamically
-from autograder.lms.keys import Keys
-from autograder.lms.launch import Launch, LaunchError, begin_login, finish
-from autograder.lms.platform_keys import PlatformKeys
-from autograder.lms.registrations import invite
+from autograder.lms.lti.deep_links import DeepLinkItem, deep_link_response
+from autograder.lms.lti.dynamic import register_dynamically
+from autograder.lms.lti.keys import Keys
+from autograder.lms.lti.launch import Launch, LaunchError, begin_login, finish
+from autograder.lms.lti.platform_keys import PlatformKeys
+from autograder.lms.lti.registrations import invite
 from tests.lms.lms_double import running
 
 TEACHER, STUDENT = "2001", "2002"

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import Engine
 
 from autograder.lms.database import reading, writing
-from autograder.lms.keys import Keys
-from autograder.lms.line_items import LineItemError, ensure_line_item
-from autograder.lms.registrations import RegistrationFacts, add
+from autograder.lms.lti.keys import Keys
+from autograder.lms.lti.registrations import RegistrationFacts, add
 from autograder.lms.schema import Context, Link
-from autograder.lms.services import LINE_ITEM_READING_SCOPE, LINE_ITEM_SCOPE, services
+from autograder.lms.services.line_items import LineItemError, ensure_line_item
+from autograder.lms.services.platform import LINE_ITEM_READING_SCOPE, LINE_ITEM_SCOPE, services
 from tests.lms.http_double import Asked, Told
 from tests.lms.service_world import World, world_of
 

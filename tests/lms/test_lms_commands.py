@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from autograder.bridge.course import Course
 from autograder.cli import main
 from autograder.lms.database import open_database
-from autograder.lms.keys import Keys, folder_of
-from autograder.lms.registrations import Registered, list_registrations
+from autograder.lms.lti.keys import Keys, folder_of
+from autograder.lms.lti.registrations import Registered, list_registrations
 from autograder.lms.schema import Deployment, Registration
 from tests.lms.tokens import rows
 from tests.small_course import make_course, nbgrader_cell, notebook_of

@@ -28,11 +28,11 @@ from autograder.demo_platform.names import (
     SCORE_TYPE,
 )
 from autograder.lms.database import open_database
-from autograder.lms.keys import Keys
-from autograder.lms.outbox import Key, Outbox
+from autograder.lms.lti.keys import Keys
 from autograder.lms.outgoing import Outgoing
-from autograder.lms.services import PlatformServices
-from autograder.lms.tokens import Client
+from autograder.lms.services.outbox import Key, Outbox
+from autograder.lms.services.platform import PlatformServices
+from autograder.lms.services.tokens import Client
 from tests.lms.lms_double import CANVAS_SUBMISSION, FAULTS, Canvas, Faults, Moodle
 from tests.lms.tool_double import (
     ANA,

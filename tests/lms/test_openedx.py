@@ -16,18 +16,17 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from autograder.bridge.course import Course
-from autograder.lms.ags import Answer, NoAnswerError, Result, Score
-from autograder.lms.checks import check
 from autograder.lms.database import reading, writing
-from autograder.lms.deep_links import DeepLinkItem, deep_link_response
-from autograder.lms.keys import Keys
-from autograder.lms.launch import Launch, LaunchError, LoginBegun, begin_login, finish
-from autograder.lms.line_items import LineItemError, ensure_line_item
-from autograder.lms.outbox import Key, Outbox
-from autograder.lms.registrations import RegistrationFacts, add
-from autograder.lms.roster import sync
+from autograder.lms.lti.deep_links import DeepLinkItem, deep_link_response
+from autograder.lms.lti.keys import Keys
+from autograder.lms.lti.launch import Launch, LaunchError, LoginBegun, begin_login, finish
+from autograder.lms.lti.registrations import RegistrationFacts, add
 from autograder.lms.schema import Context, Delivery, Link
-from autograder.lms.services import (
+from autograder.lms.services.ags import Answer, NoAnswerError, Result, Score
+from autograder.lms.services.checks import check
+from autograder.lms.services.line_items import LineItemError, ensure_line_item
+from autograder.lms.services.outbox import Key, Outbox
+from autograder.lms.services.platform import (
     LINE_ITEM_READING_SCOPE,
     LINE_ITEM_SCOPE,
     RESULT_SCOPE,
@@ -37,7 +36,8 @@ from autograder.lms.services import (
     PlatformServices,
     services,
 )
-from autograder.lms.tokens import Client
+from autograder.lms.services.roster import sync
+from autograder.lms.services.tokens import Client
 from tests.lms.http_double import Told, serving
 from tests.lms.openedx import COURSE, Form, OpenEdx, Placement, open_edx
 

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
-from autograder.lms.ags import Answer, Score
-from autograder.lms.outbox import Key, Outbox
 from autograder.lms.schema import Delivery
+from autograder.lms.services.ags import Answer, Score
+from autograder.lms.services.outbox import Key, Outbox
 from tests.lms.platforms import KilledError, Kind, Network, Platform
 
 KEY = Key(1, "1", "https://lms.invalid/items/7", "ana")

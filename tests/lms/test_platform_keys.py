@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from autograder.lms.database import open_database
-from autograder.lms.launch import LaunchError
+from autograder.lms.lti.launch import LaunchError
 from tests.lms.tokens import Signer, World, refusal, serving
 
 

@@ -13,8 +13,8 @@ from sqlalchemy import Engine
 from autograder.lms import fetch
 from autograder.lms.addresses import is_safe, origin_of, path_below
 from autograder.lms.database import open_database, reading, writing
-from autograder.lms.dynamic import CLOSE_MESSAGE, register_dynamically
-from autograder.lms.registrations import (
+from autograder.lms.lti.dynamic import CLOSE_MESSAGE, register_dynamically
+from autograder.lms.lti.registrations import (
     RegistrationError,
     RegistrationFacts,
     add,

@@ -13,12 +13,12 @@ from sqlalchemy import Engine, select
 
 from autograder.bridge.course import Course, GradebookError
 from autograder.lms.database import open_database, reading, writing
-from autograder.lms.identities import student_for
-from autograder.lms.keys import Keys
-from autograder.lms.registrations import RegistrationFacts, add
-from autograder.lms.roster import RosterChange, RosterError, sync
+from autograder.lms.lti.identities import student_for
+from autograder.lms.lti.keys import Keys
+from autograder.lms.lti.registrations import RegistrationFacts, add
 from autograder.lms.schema import Context, Enrolment, Identity, Submission
-from autograder.lms.services import services
+from autograder.lms.services.platform import services
+from autograder.lms.services.roster import RosterChange, RosterError, sync
 from tests.lms.http_double import Asked, Told
 from tests.lms.service_world import World, world_of
 

@@ -12,13 +12,13 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from autograder.lms.ags import Answer, NoAnswerError, Result, Score
-from autograder.lms.keys import Keys
-from autograder.lms.outbox import Key, Outbox
+from autograder.lms.lti.keys import Keys
+from autograder.lms.lti.registrations import RegistrationFacts, add, remove
 from autograder.lms.outgoing import Outgoing
-from autograder.lms.registrations import RegistrationFacts, add, remove
 from autograder.lms.schema import Delivery
-from autograder.lms.services import (
+from autograder.lms.services.ags import Answer, NoAnswerError, Result, Score
+from autograder.lms.services.outbox import Key, Outbox
+from autograder.lms.services.platform import (
     LINE_ITEM_SCOPE,
     MEMBERS_SCOPE,
     RESULT_SCOPE,
@@ -27,7 +27,7 @@ from autograder.lms.services import (
     Member,
     services,
 )
-from autograder.lms.tokens import Tokens
+from autograder.lms.services.tokens import Tokens
 from tests.lms.http_double import Asked, Told, serving
 from tests.lms.service_world import World, world_of
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
-from autograder.lms.ags import Answer, Result, Score
 from autograder.lms.database import open_database, reading
-from autograder.lms.outbox import Key, Outbox
 from autograder.lms.schema import Delivery
+from autograder.lms.services.ags import Answer, Result, Score
+from autograder.lms.services.outbox import Key, Outbox
 from autograder.web.background import Deliveries
 from tests.lms.small_class import wait_for
 

@@ -17,11 +17,11 @@ from limits import parse
 from sqlalchemy import select
 
 from autograder.demo_platform import PEOPLE, NewLink, Platform, create_platform, registration_facts
-from autograder.lms import registrations, tool
 from autograder.lms.database import open_database, reading, writing
-from autograder.lms.registrations import RegistrationFacts, add
+from autograder.lms.lti import registrations, tool
+from autograder.lms.lti.registrations import RegistrationFacts, add
 from autograder.lms.schema import Context, Identity, Registration, WebSession
-from autograder.lms.services import services
+from autograder.lms.services.platform import services
 from autograder.web.app import create_app
 from autograder.web.background import tidy_up
 from autograder.web.limiting import LIMITS

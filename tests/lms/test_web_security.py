@@ -380,7 +380,7 @@ def test_a_fault_of_the_server_is_a_page_with_a_number_that_the_log_has(
     def broken(*arguments: object, **options: object) -> None:
         raise RuntimeError("something about ana@uni.example")
 
-    monkeypatch.setattr("autograder.lms.handin.status", broken)
+    monkeypatch.setattr("autograder.lms.handins.handin.status", broken)
     answer = web.login("ana").get("/assignments/one")
     assert answer.status_code == 500 and "RuntimeError" not in answer.text
     number = re.search(r"this number: (\w+)", text_of(answer))

@@ -10,8 +10,8 @@ import pytest
 from httpx import Response
 
 from autograder.bridge.course import Course, CourseError
-from autograder.lms import grades
 from autograder.lms.database import open_database, writing
+from autograder.lms.handins import grades
 from autograder.lms.schema import Context, Link, Submission
 from autograder.web.formats import duration, zone_of
 from tests.lms.small_class import DEADLINE

@@ -9,10 +9,7 @@ import pytest
 from httpx import Response
 
 from autograder.bridge.totals import read_facts
-from autograder.lms import roster
-from autograder.lms.ags import NoAnswerError
 from autograder.lms.database import open_database, writing
-from autograder.lms.roster import RosterChange
 from autograder.lms.schema import (
     Audit,
     Context,
@@ -23,6 +20,9 @@ from autograder.lms.schema import (
     Released,
     Submission,
 )
+from autograder.lms.services import roster
+from autograder.lms.services.ags import NoAnswerError
+from autograder.lms.services.roster import RosterChange
 from tests.lms.small_class import DEADLINE, wait_for
 from tests.lms.web_world import ORIGIN, Browser, WebWorld, make_web_world, text_of
 

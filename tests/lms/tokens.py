@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy import Engine, select
 
 from autograder.lms.database import reading
-from autograder.lms.keys import Keys
-from autograder.lms.launch import Launch, LaunchError, LoginBegun, begin_login, finish
-from autograder.lms.platform_keys import PlatformKeys
-from autograder.lms.registrations import RegistrationFacts, add
+from autograder.lms.lti.keys import Keys
+from autograder.lms.lti.launch import Launch, LaunchError, LoginBegun, begin_login, finish
+from autograder.lms.lti.platform_keys import PlatformKeys
+from autograder.lms.lti.registrations import RegistrationFacts, add
 from autograder.lms.schema import Base
 
 CLAIM: Final = "https://purl.imsglobal.org/spec/lti/claim/"

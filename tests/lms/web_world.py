@@ -15,9 +15,8 @@ from httpx import Response
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from autograder.lms.ags import Answer, NoAnswerError, Result, Score
 from autograder.lms.database import writing
-from autograder.lms.keys import Keys
+from autograder.lms.lti.keys import Keys
 from autograder.lms.schema import (
     Context,
     Deployment,
@@ -28,6 +27,7 @@ from autograder.lms.schema import (
     Role,
     WebSession,
 )
+from autograder.lms.services.ags import Answer, NoAnswerError, Result, Score
 from autograder.web import sessions
 from autograder.web.app import create_app
 from autograder.web.state import AppState

@@ -7,9 +7,9 @@ from typing import Any, Final
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from autograder.lms.identities import student_for
-from autograder.lms.launch_facts import Facts, User
-from autograder.lms.registrations import add_origins, token_hash
+from autograder.lms.lti.identities import student_for
+from autograder.lms.lti.launch_facts import Facts, User
+from autograder.lms.lti.registrations import add_origins, token_hash
 from autograder.lms.schema import (
     Context,
     Enrolment,

@@ -16,9 +16,9 @@ from pylti1p3.lineitem import LineItem
 from pylti1p3.registration import Registration as LibraryRegistration
 
 from autograder.lms.addresses import is_safe
-from autograder.lms.keys import Keys
-from autograder.lms.launch_facts import ASSIGNMENT_PARAMETER, Facts
-from autograder.lms.logins import LaunchError, broken
+from autograder.lms.lti.keys import Keys
+from autograder.lms.lti.launch_facts import ASSIGNMENT_PARAMETER, Facts
+from autograder.lms.lti.logins import LaunchError, broken
 from autograder.lms.schema import Registration
 
 LONGEST_LABEL: Final = 100

@@ -17,10 +17,9 @@ from sqlalchemy.orm import Session
 
 from autograder.bridge.course import Course, CourseError
 from autograder.bridge.totals import Facts, Total, Totals, read_facts, read_names, read_totals
-from autograder.lms import audit, outbox
-from autograder.lms.attempts import take_total
+from autograder.lms import audit
 from autograder.lms.database import reading, writing
-from autograder.lms.outbox import Key
+from autograder.lms.handins.attempts import take_total
 from autograder.lms.schema import (
     Context,
     Delivery,
@@ -34,6 +33,8 @@ from autograder.lms.schema import (
     Submission,
     SubmissionState,
 )
+from autograder.lms.services import outbox
+from autograder.lms.services.outbox import Key
 from autograder.lms.settings import Counts, Serve
 from autograder.messages import in_language
 from autograder.messages import translate as _

@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from autograder.lms.addresses import is_safe, path_below
-from autograder.lms.id_token import (
+from autograder.lms.lti.id_token import (
     AGS_CLAIM,
     CLAIM,
     DEEP_LINKING,
@@ -18,7 +18,7 @@ from autograder.lms.id_token import (
     NRPS_CLAIM,
     Claims,
 )
-from autograder.lms.registrations import is_id
+from autograder.lms.lti.registrations import is_id
 from autograder.lms.schema import ID_LENGTH
 
 ASSIGNMENT_PARAMETER: Final = "assignment"

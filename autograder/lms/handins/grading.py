@@ -19,9 +19,9 @@ from autograder import pool
 from autograder.bridge.course import Course, CourseError, GradebookError, Summary
 from autograder.bridge.handin import HandIn, Marked, sweep
 from autograder.bridge.totals import Total, read_totals
-from autograder.lms import attempts
-from autograder.lms.attempts import Job
 from autograder.lms.database import reading, writing
+from autograder.lms.handins import attempts
+from autograder.lms.handins.attempts import Job
 from autograder.lms.settings import Serve
 
 LOCK_FILE: Final = ".autograder.serve.lock"

@@ -11,8 +11,8 @@ from typing import Any, Final
 import jwt
 
 from autograder.lms.addresses import path_below
-from autograder.lms.platform_keys import ALGORITHM
-from autograder.lms.registrations import is_id
+from autograder.lms.lti.platform_keys import ALGORITHM
+from autograder.lms.lti.registrations import is_id
 
 CLAIM: Final = "https://purl.imsglobal.org/spec/lti/claim/"
 AGS_CLAIM: Final = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"

@@ -9,7 +9,7 @@ from typing import Final, Literal, get_args
 
 from sqlalchemy import Engine, select
 
-from autograder.lms.graderows import (
+from autograder.lms.gradefiles.rows import (
     GradeFileError,
     Item,
     Row,
@@ -22,7 +22,7 @@ from autograder.lms.graderows import (
     shown_text,
     sortable_name,
 )
-from autograder.lms.gradetemplates import LAYOUTS, Table, Warn, clamp, fill, warn_clamped
+from autograder.lms.gradefiles.templates import LAYOUTS, Table, Warn, clamp, fill, warn_clamped
 from autograder.lms.schema import Link
 
 __all__ = [

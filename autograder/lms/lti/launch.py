@@ -15,15 +15,23 @@ from pylti1p3.exception import LtiException
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from autograder.lms import id_token, launch_store
 from autograder.lms.database import reading, writing
-from autograder.lms.deep_links import settings_of
 from autograder.lms.fetch import FetchError
-from autograder.lms.id_token import CLAIM, Claims, InvalidTokenError
-from autograder.lms.identities import find_identity, role_of, student_ids
-from autograder.lms.keys import Keys
-from autograder.lms.launch_facts import Facts, User, facts_of
-from autograder.lms.logins import (
+from autograder.lms.lti import id_token, launch_store
+from autograder.lms.lti.adapters import (
+    Cookies,
+    LoginMemory,
+    Message,
+    OneRegistration,
+    Params,
+    library_registration,
+)
+from autograder.lms.lti.deep_links import settings_of
+from autograder.lms.lti.id_token import CLAIM, Claims, InvalidTokenError
+from autograder.lms.lti.identities import find_identity, role_of, student_ids
+from autograder.lms.lti.keys import Keys
+from autograder.lms.lti.launch_facts import Facts, User, facts_of
+from autograder.lms.lti.logins import (
     LaunchError,
     LoginBegun,
     begin_login,
@@ -33,16 +41,8 @@ from autograder.lms.logins import (
     unknown_platform,
     use_up,
 )
-from autograder.lms.lti_adapters import (
-    Cookies,
-    LoginMemory,
-    Message,
-    OneRegistration,
-    Params,
-    library_registration,
-)
-from autograder.lms.platform_keys import PlatformKeys, UnknownKeyError
-from autograder.lms.registrations import add_deployment, deployments_of
+from autograder.lms.lti.platform_keys import PlatformKeys, UnknownKeyError
+from autograder.lms.lti.registrations import add_deployment, deployments_of
 from autograder.lms.schema import Context, Identity, Link, Login, Registration, Role
 from autograder.messages import translate as _
 

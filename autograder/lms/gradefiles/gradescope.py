@@ -23,8 +23,8 @@ from autograder.bridge.scores import AssignmentScores, read_scores
 from autograder.bridge.sections import headings
 from autograder.bridge.totals import Totals, read_totals
 from autograder.grading.results import CellResult, CheckResult
-from autograder.lms.graderows import GradeFileError, Row, named, points_text
-from autograder.lms.gradetemplates import Warn
+from autograder.lms.gradefiles.rows import GradeFileError, Row, named, points_text
+from autograder.lms.gradefiles.templates import Warn
 from autograder.messages import in_language
 from autograder.messages import translate as _
 

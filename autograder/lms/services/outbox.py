@@ -20,9 +20,9 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from autograder.lms.ags import Answer, NoAnswerError, Score, ScoreService
 from autograder.lms.database import writing
 from autograder.lms.schema import LONGEST_ERROR, Delivery
+from autograder.lms.services.ags import Answer, NoAnswerError, Score, ScoreService
 
 _SECOND: Final = 1000
 """Milliseconds: the resolution of timestamps in Moodle."""

@@ -15,9 +15,9 @@ from sqlalchemy import Engine
 
 from autograder.lms.addresses import AddressError, origin_of, require_safe
 from autograder.lms.fetch import FetchError, fetch_json
-from autograder.lms.logins import LAUNCH_PATH
-from autograder.lms.platform_keys import ALGORITHM
-from autograder.lms.registrations import (
+from autograder.lms.lti.logins import LAUNCH_PATH
+from autograder.lms.lti.platform_keys import ALGORITHM
+from autograder.lms.lti.registrations import (
     RegistrationError,
     RegistrationFacts,
     add,
@@ -25,7 +25,7 @@ from autograder.lms.registrations import (
     return_invitation,
     take_invitation,
 )
-from autograder.lms.tool import (
+from autograder.lms.lti.tool import (
     CANVAS_PLACEMENTS,
     CLAIMS,
     CUSTOM,

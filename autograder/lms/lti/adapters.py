@@ -23,8 +23,8 @@ from pylti1p3.session import SessionService
 from pylti1p3.tool_config.abstract import ToolConfAbstract
 
 from autograder.lms import schema
-from autograder.lms.keys import Key
-from autograder.lms.platform_keys import ALGORITHM, PlatformKeys
+from autograder.lms.lti.keys import Key
+from autograder.lms.lti.platform_keys import ALGORITHM, PlatformKeys
 
 _CHECKED_BY_US: Final[Options] = {
     "verify_exp": False, "verify_iat": False, "verify_nbf": False, "verify_aud": False,

@@ -7,16 +7,16 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from autograder.lms.ags import NoAnswerError
 from autograder.lms.database import reading, writing
-from autograder.lms.replies import RefusedError
 from autograder.lms.schema import Context, Link
-from autograder.lms.services import (
+from autograder.lms.services.ags import NoAnswerError
+from autograder.lms.services.platform import (
     LINE_ITEM_READING_SCOPE,
     LINE_ITEM_SCOPE,
     LineItem,
     PlatformServices,
 )
+from autograder.lms.services.replies import RefusedError
 
 TAG: Final = "grade"
 _LONGEST_LABEL: Final = 100

@@ -17,8 +17,7 @@ from sqlalchemy import Engine, delete, update
 from sqlalchemy.orm import Session
 
 from autograder.lms.database import reading, writing
-from autograder.lms.keys import Keys
-from autograder.lms.lti_adapters import (
+from autograder.lms.lti.adapters import (
     Cookies,
     Login,
     LoginMemory,
@@ -26,7 +25,8 @@ from autograder.lms.lti_adapters import (
     Params,
     library_registration,
 )
-from autograder.lms.registrations import find, is_id
+from autograder.lms.lti.keys import Keys
+from autograder.lms.lti.registrations import find, is_id
 from autograder.lms.schema import Login as LoginRow
 from autograder.lms.schema import Registration
 from autograder.messages import translate as _

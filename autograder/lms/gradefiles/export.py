@@ -9,9 +9,9 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
 from autograder.bridge.course import Course, CourseError
-from autograder.lms import gradescope
-from autograder.lms.gradefiles import file_name, grade_file, rows_of, titles_of
-from autograder.lms.gradetemplates import Warn
+from autograder.lms.gradefiles import gradescope
+from autograder.lms.gradefiles.files import file_name, grade_file, rows_of, titles_of
+from autograder.lms.gradefiles.templates import Warn
 from autograder.lms.settings import serve_settings
 
 __all__ = ["file_name", "write_file", "write_results"]

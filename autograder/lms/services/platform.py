@@ -16,13 +16,13 @@ import requests
 from sqlalchemy import Engine
 
 from autograder.lms.addresses import origin_of
-from autograder.lms.ags import Answer, NoAnswerError, Result, Score
 from autograder.lms.database import reading
-from autograder.lms.keys import Keys
+from autograder.lms.lti.keys import Keys
 from autograder.lms.outgoing import Outgoing, reason_of
-from autograder.lms.replies import RefusedError, Reply, number_in, reply_of, text_in
 from autograder.lms.schema import Registration
-from autograder.lms.tokens import Client, TokenRefusedError, Tokens
+from autograder.lms.services.ags import Answer, NoAnswerError, Result, Score
+from autograder.lms.services.replies import RefusedError, Reply, number_in, reply_of, text_in
+from autograder.lms.services.tokens import Client, TokenRefusedError, Tokens
 
 SCORE_SCOPE: Final = "https://purl.imsglobal.org/spec/lti-ags/scope/score"
 RESULT_SCOPE: Final = "https://purl.imsglobal.org/spec/lti-ags/scope/result.readonly"

@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 
 from autograder.bridge.course import Course, GradebookError
 from autograder.bridge.gradebook import problem_told
-from autograder.lms.ags import NoAnswerError
 from autograder.lms.database import reading, writing
-from autograder.lms.identities import others_in, role_of, student_for, student_ids
+from autograder.lms.lti.identities import others_in, role_of, student_for, student_ids
 from autograder.lms.schema import Context, Enrolment, Identity, Registration, Role
-from autograder.lms.services import Member, PlatformServices
+from autograder.lms.services.ags import NoAnswerError
+from autograder.lms.services.platform import Member, PlatformServices
 
 _AT_ONCE: Final = 200
 """Members in one transaction, for which others wait."""

@@ -17,10 +17,10 @@ from pylti1p3.exception import LtiServiceException
 from pylti1p3.registration import Registration as ToolRegistration
 from pylti1p3.service_connector import ServiceConnector
 
-from autograder.lms.ags import Answer, NoAnswerError
-from autograder.lms.keys import Key, Keys
+from autograder.lms.lti.keys import Key, Keys
 from autograder.lms.outgoing import reason_of
-from autograder.lms.replies import RefusedError, answer_of, number_in
+from autograder.lms.services.ags import Answer, NoAnswerError
+from autograder.lms.services.replies import RefusedError, answer_of, number_in
 
 _SECONDS: Final = 300.0
 """How long a token is used where the platform does not say how long it is good."""

@@ -10,14 +10,14 @@ import requests
 from sqlalchemy import Engine, select
 
 from autograder.lms.addresses import AddressError, require_safe
-from autograder.lms.ags import NoAnswerError
 from autograder.lms.database import reading
 from autograder.lms.fetch import FetchError, fetch_json
-from autograder.lms.keys import Keys
+from autograder.lms.lti.keys import Keys
+from autograder.lms.lti.registrations import deployments_of
 from autograder.lms.outgoing import Outgoing, reason_of
-from autograder.lms.registrations import deployments_of
 from autograder.lms.schema import Context, Link, Registration
-from autograder.lms.services import (
+from autograder.lms.services.ags import NoAnswerError
+from autograder.lms.services.platform import (
     LINE_ITEM_READING_SCOPE,
     LINE_ITEM_SCOPE,
     MEMBERS_SCOPE,
@@ -26,7 +26,7 @@ from autograder.lms.services import (
     PlatformServices,
     services,
 )
-from autograder.lms.tokens import TokenRefusedError
+from autograder.lms.services.tokens import TokenRefusedError
 
 _NEEDS: Final[Mapping[str, str]] = {
     SCORE_SCOPE: "scores cannot be sent",

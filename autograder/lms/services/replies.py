@@ -14,8 +14,8 @@ from urllib.parse import urljoin
 
 import requests
 
-from autograder.lms.ags import Answer, NoAnswerError
 from autograder.lms.outgoing import told_by
+from autograder.lms.services.ags import Answer, NoAnswerError
 
 _LONGEST_RETRY_AFTER: Final = 24 * 3600.0
 _LINK: Final = re.compile(r"<([^<>]*)>([^<]*)")

@@ -7,8 +7,8 @@ LTI Advantage Tools").
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from autograder.lms.launch_facts import LOGIN_PARAMETER
-from autograder.lms.logins import LAUNCH_PATH
+from autograder.lms.lti.launch_facts import LOGIN_PARAMETER
+from autograder.lms.lti.logins import LAUNCH_PATH
 
 NAME: Final = "Autograder"
 DESCRIPTION: Final = "Hand in programming assignments and get them graded."

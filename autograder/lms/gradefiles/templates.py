@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, TypeAlias, TypeVar
 
-from autograder.lms.graderows import (
+from autograder.lms.gradefiles.rows import (
     GradeFileError,
     Item,
     Row,

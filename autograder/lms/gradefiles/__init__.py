@@ -1,0 +1,1 @@
+"""Grades as files that learning platforms read."""

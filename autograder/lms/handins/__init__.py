@@ -1,0 +1,1 @@
+"""Work that is handed in: kept, graded, and its grades released."""

@@ -1,0 +1,1 @@
+"""What platforms are asked and told: line items, scores, rosters, and the outbox of grades."""
