@@ -23,7 +23,13 @@ from autograder.bridge.scores import AssignmentScores, read_scores
 from autograder.bridge.sections import headings
 from autograder.bridge.totals import Totals, read_totals
 from autograder.grading.results import CellResult, CheckResult
-from autograder.lms.gradefiles.rows import GradeFileError, Row, named, points_text
+from autograder.lms.gradefiles.rows import (
+    GradeFileError,
+    Row,
+    named,
+    points_text,
+    unsettled_of,
+)
 from autograder.lms.gradefiles.templates import Warn
 from autograder.messages import in_language
 from autograder.messages import translate as _
@@ -82,6 +88,8 @@ def results(
     waiting = [row.student for row in rows if (s := row.scores.get(assignment)) and s.needs_person]
     if waiting:
         warn(f"a person has still to give points, so there are no results yet: {named(waiting)}")
+    if unsettled := unsettled_of(rows, [assignment]):
+        warn(unsettled)
     if not graded:
         raise GradeFileError(f"no student has a grade in {assignment} yet")
     for row in graded:
