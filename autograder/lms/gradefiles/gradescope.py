@@ -110,10 +110,15 @@ def archive(files: Iterator[tuple[str, bytes]]) -> bytes:
 
 def _of_student(run: _Run, row: Row) -> dict[str, Any]:
     folder = run.course.folder("autograded", run.assignment, row.student)
-    notebooks = [
-        (path.stem, v4.reads(path.read_text(encoding="utf-8")))  # our own, and valid
-        for path in sorted(folder.glob("*.ipynb"))
-    ]
+    try:
+        notebooks = [
+            (path.stem, v4.reads(path.read_text(encoding="utf-8")))  # our own, and valid
+            for path in sorted(folder.glob("*.ipynb"))
+        ]
+    except (OSError, ValueError) as error:
+        raise GradeFileError(
+            f"{folder} cannot be read, perhaps as it is being graded: try again in a moment"
+        ) from error
     score = row.scores[run.assignment]
     told = [line for _name, nb in notebooks for line in _told_of(nb)]
     if not notebooks:

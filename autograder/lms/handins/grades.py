@@ -518,8 +518,12 @@ class Row:
         """Whether what was released is not what the gradebook has now."""
         return (
             self.released is not None
+            and self.released_maximum is not None
             and self.score is not None
-            and not _is_close(self.released, self.score)
+            and not (
+                _is_close(self.released, self.score)
+                and _is_close(self.released_maximum, self.maximum)
+            )
         )
 
 
