@@ -67,8 +67,8 @@ def serve(
         )
     if demo and port == _LAST_PORT:
         raise CourseError(
-            f"the demonstration's platform listens at the port after --port, and {_LAST_PORT} is the "
-            "last one: choose another"
+            "the demonstration's platform listens at the port after --port, and "
+            f"{_LAST_PORT} is the last one: choose another"
         )
     if demo and not db:
         db = f"sqlite:///{(ctx.obj / _DEMO_DATABASE).resolve()}"
