@@ -17,7 +17,7 @@ from autograder.lms.database import writing
 from autograder.lms.schema import Invitation, Login, WebSession
 from autograder.lms.services import roster
 from autograder.lms.services.outbox import Outbox
-from autograder.web import errors
+from autograder.lms.trace import trace
 
 if TYPE_CHECKING:
     from autograder.lms.services.platform import PlatformServices
@@ -69,7 +69,7 @@ class Deliveries:
                     pass
                 wait = self._until_due()
             except Exception as error:  # what is due stays due, and nobody else delivers it
-                log.error("deliveries wait: %s", errors.trace(error))
+                log.error("deliveries wait: %s", trace(error))
                 wait = _LONGEST_WAIT
             self._woken.wait(wait)
 
@@ -137,7 +137,7 @@ class Rosters:
         except (roster.RosterError, CourseError, OSError) as error:
             state = RosterState("failed", self._clock(), error=str(error))
         except Exception as error:
-            log.error("the roster of context %d: %s", context, errors.trace(error))
+            log.error("the roster of context %d: %s", context, trace(error))
             state = RosterState(
                 "failed", self._clock(), error="a fault of this server; see its log"
             )

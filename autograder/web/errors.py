@@ -1,15 +1,10 @@
 """What a reader is told when something does not work: what happened, and what to do next."""
 
-import os
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final
 
 from autograder.messages import translate as _
-
-_OURS: Final = f"{os.sep}autograder{os.sep}"
 
 
 @dataclass
@@ -193,12 +188,3 @@ def of_status(status: int, headers: Mapping[str, str] | None = None) -> WebError
             headers=headers or {},
         )
     return bad_form(status)
-
-
-def trace(error: BaseException) -> str:
-    """Where an error happened, without its message, which may have somebody's name in it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if _OURS in frame.filename]
-    shown = [*ours[-4:], *([frames[-1]] if frames and frames[-1] not in ours else [])]
-    places = [f"{frame.filename}:{frame.lineno} ({frame.name})" for frame in reversed(shown)]
-    return f"{type(error).__name__} at {', called from '.join(places)}"

@@ -25,6 +25,7 @@ from autograder.lms.lti.launch import Launch, LaunchError
 from autograder.lms.lti.registrations import RegistrationError
 from autograder.lms.lti.tool import canvas_configuration
 from autograder.lms.schema import Context
+from autograder.lms.trace import trace
 from autograder.messages import translate as _
 from autograder.web import errors, sessions
 from autograder.web.access import State, Teacher
@@ -147,7 +148,7 @@ def launch(request: Request, state: State, form: Form) -> Response:
     except LaunchError as error:
         raise _told(error) from error
     except CourseError as error:
-        log.warning("launch refused: %s", errors.trace(error))
+        log.warning("launch refused: %s", trace(error))
         raise errors.busy() from error
     state.origins_changed()
     if done.role == "teacher":

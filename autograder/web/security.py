@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from autograder.lms.trace import trace
 from autograder.messages import in_language
 from autograder.web import errors
 from autograder.web.errors import WebError
@@ -139,9 +140,9 @@ def errors_page(scope: Scope, error: WebError) -> Any:
 
 def _whole(error: BaseException) -> str:
     """Where an error and what caused it happened."""
-    told = [errors.trace(error)]
+    told = [trace(error)]
     while (cause := error.__cause__ or error.__context__) is not None and len(told) < 4:
-        told.append(errors.trace(cause))
+        told.append(trace(cause))
         error = cause
     return "; because of ".join(told)
 

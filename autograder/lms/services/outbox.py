@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from autograder.lms.database import reading, writing
 from autograder.lms.schema import LONGEST_ERROR, Delivery
 from autograder.lms.services.ags import Answer, NoAnswerError, Score, ScoreService
+from autograder.lms.trace import trace
 
 _SECOND: Final = 1000
 """Milliseconds: the resolution of timestamps in Moodle."""
@@ -142,7 +143,7 @@ class Outbox:
             except DBAPIError:  # ours: nothing can be noted now, and nothing else delivered
                 raise
             except Exception as error:  # the others must not wait for what one platform answers
-                _log.exception("delivery %d is tried again later", row_id)
+                _log.error("delivery %d is tried again later: %s", row_id, trace(error))
                 attempt.wait(f"the platform's answer cannot be used: {type(error).__name__}", None)
 
 
