@@ -165,6 +165,35 @@ def test_an_answer_that_nobody_expects_does_not_keep_the_others_waiting(
     assert type(told).__name__ in row.error and "tried again later" in caplog.text
 
 
+def test_what_the_database_refuses_of_one_delivery_does_not_keep_the_others_waiting(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    with world.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE UNIQUE INDEX odd ON delivery (given) WHERE state = 'delivered'"
+        )
+    for user, given in (("ana", 5.0), ("luis", 5.0), ("eva", 6.0)):
+        world.outbox.release(replace(KEY, user=user), given, 10)
+    world.outbox.deliver()
+    states = {user: world.row(replace(KEY, user=user)) for user in ("ana", "luis", "eva")}
+    assert (states["ana"].state, states["eva"].state) == ("delivered", "delivered")
+    assert states["luis"].state == "due" and states["luis"].next_try > world.clock.now
+    assert "IntegrityError" in states["luis"].error and "tried again later" in caplog.text
+
+
+def test_a_platform_that_is_gone_for_years_keeps_no_other_waiting(world: World) -> None:
+    world.network.post = lambda line_item, score: Answer(  # type: ignore[method-assign]
+        503 if score.user == "ana" else 200
+    )
+    world.outbox.release(KEY, 5.0, 10)
+    world.outbox.release(replace(KEY, user="luis"), 6.0, 10)
+    with writing(world.engine) as session:
+        session.execute(update(Delivery).where(Delivery.user == "ana").values(tries=5000))
+    world.outbox.deliver()
+    assert world.row(replace(KEY, user="luis")).state == "delivered"
+    assert 1700 < world.row().next_try - world.clock.now <= 3600
+
+
 def test_an_answer_with_a_nul_is_stored(world: World) -> None:
     """Postgres takes none in a text."""
     network = world.network

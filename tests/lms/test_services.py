@@ -138,6 +138,8 @@ def test_each_service_is_asked_for_its_own_type(world: World) -> None:
         ("-5", None, None),
         ("soon", None, None),
         ("nan", None, None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None, None),
+        ("Mon, 01 Jan 2030 00:00:00 +99999999999999", None, None),
         ("", None, None),
     ],
 )
@@ -255,8 +257,11 @@ def test_other_links_lead_nowhere(world: World, header: str) -> None:
     assert len(world.services.members(world.url("/members"))) == 1
 
 
-def test_a_next_page_that_cannot_be_found_is_no_end_of_the_roster(world: World) -> None:
-    link = {"Link": 'rel="next"; url=/members/2'}
+@pytest.mark.parametrize("header", ['rel="next"; url=/members/2', '<https://[x/2>; rel="next"'])
+def test_a_next_page_that_cannot_be_found_is_no_end_of_the_roster(
+    world: World, header: str
+) -> None:
+    link = {"Link": header}
     world.tell("GET", "/members", Told(200, {"members": [{"user_id": "a"}]}, link))
     with pytest.raises(NoAnswerError, match="next page"):
         world.services.members(world.url("/members"))
@@ -469,8 +474,10 @@ def test_a_line_item_whose_address_comes_in_a_header_has_it(world: World) -> Non
     assert made.url == world.url("/items/9")
 
 
-def test_a_line_item_without_an_address_is_none(world: World) -> None:
-    world.tell("POST", "/items", Told(201, {"label": "x"}))
+@pytest.mark.parametrize("url", ["", "https://[x", "https://x/\0", "https://x/\ud800", "/" * 3000])
+def test_a_line_item_without_an_address_that_can_be_used_is_none(world: World, url: str) -> None:
+    header = {"Location": "https://[x"}
+    world.tell("POST", "/items", Told(201, {"label": "x", "id": url}, header))
     with pytest.raises(NoAnswerError, match="without its address"):
         world.services.create_line_item(world.url("/items"), LineItem("x", 1))
 
@@ -507,7 +514,22 @@ def test_line_items_are_read_from_all_pages_with_whatever_they_lack(world: World
     ]
 
 
+def test_one_line_item_with_an_odd_address_hides_no_other(world: World) -> None:
+    told = [{"id": "https://[x", "label": "odd"}, {"id": "items/1", "label": "a"}]
+    world.tell("GET", "/items", Told(200, told))
+    found = world.services.line_items(world.url("/items"))
+    assert [one.url for one in found] == ["", world.url("/items/1")]
+
+
 # Members
+
+
+@pytest.mark.parametrize("odd", ["\0", "a\0b", "\ud800"])
+def test_a_text_that_no_database_takes_counts_as_none(world: World, odd: str) -> None:
+    told = [{"user_id": "u1", "name": odd, "email": "ana@uni.example"}, {"user_id": odd}]
+    world.tell("GET", "/members", Told(200, {"members": told}))
+    (member,) = world.services.members(world.url("/members"))
+    assert (member.user, member.name, member.email) == ("u1", "", "ana@uni.example")
 
 
 def test_members_have_what_the_platform_tells_of_them(world: World) -> None:

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Engine, Select, select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from autograder.lms.database import reading, writing
@@ -29,6 +28,8 @@ _SECOND: Final = 1000
 """Milliseconds: the resolution of timestamps in Moodle."""
 _FIRST_WAIT: Final = 5.0
 _LONGEST_WAIT: Final = 3600.0
+_DOUBLINGS: Final = 10
+"""After so many tries the wait is the longest one; more would be no number at last."""
 _TIMESTAMPS: Final = 8
 """How many later timestamps are tried at once where a platform finds one too old."""
 _STOPS: Final = frozenset({400, 403, 404, 405, 410, 413, 415, 422})
@@ -140,11 +141,9 @@ class Outbox:
         with suppress(_OutOfDateError):
             try:
                 attempt.run()
-            except DBAPIError:  # ours: nothing can be noted now, and nothing else delivered
-                raise
-            except Exception as error:  # the others must not wait for what one platform answers
+            except Exception as error:  # the others must not wait for one
                 _log.error("delivery %d is tried again later: %s", row_id, trace(error))
-                attempt.wait(f"the platform's answer cannot be used: {type(error).__name__}", None)
+                attempt.wait(f"this try failed; see the server's log: {type(error).__name__}", None)
 
 
 class _OutOfDateError(Exception):
@@ -235,7 +234,8 @@ class _Attempt:
             _OutOfDateError: it is not to be delivered any more.
         """
         with self._writing() as row:
-            wait = min(_FIRST_WAIT * 2.0**row.tries, _LONGEST_WAIT) * random.uniform(0.5, 1.0)
+            doubled = _FIRST_WAIT * 2.0 ** min(row.tries, _DOUBLINGS)
+            wait = min(doubled, _LONGEST_WAIT) * random.uniform(0.5, 1.0)
             row.tries += 1
             row.next_try = self._clock() + max(wait, retry_after or 0.0)
             row.error = _as_text(error)

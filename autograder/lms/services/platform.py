@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsp
 import requests
 from sqlalchemy import Engine
 
-from autograder.lms.addresses import origin_of
+from autograder.lms.addresses import is_safe, origin_of
 from autograder.lms.database import reading
 from autograder.lms.lti.keys import Keys
 from autograder.lms.outgoing import Outgoing, reason_of
@@ -220,7 +220,7 @@ class PlatformServices:
         )
         made = _line_item({**body, **reply.object()}, container)
         if not made.url and reply.headers.get("Location"):
-            made = replace(made, url=urljoin(container, reply.headers["Location"]))
+            made = replace(made, url=_address(reply.headers["Location"], container))
         if not made.url:
             raise reply.refused("answers a line item without its address")
         return made
@@ -403,15 +403,23 @@ def _plain(points: float) -> float | int:
 
 
 def _line_item(told: Mapping[str, Any], base: str) -> LineItem:
-    url = text_in(told, "id")
     return LineItem(
         label=text_in(told, "label"),
         maximum=number_in(told.get("scoreMaximum")) or 0.0,
-        url=urljoin(base, url) if url else "",
+        url=_address(text_in(told, "id"), base),
         resource=text_in(told, "resourceId"),
         tag=text_in(told, "tag"),
         link=text_in(told, "resourceLinkId", "ltiLinkId"),
     )
+
+
+def _address(told: str, base: str) -> str:
+    """The address that a platform tells; empty where it tells none that can be used."""
+    try:
+        url = urljoin(base, told) if told else ""
+    except ValueError:
+        return ""
+    return url if is_safe(url) else ""
 
 
 def _member(told: Mapping[str, Any]) -> Member:

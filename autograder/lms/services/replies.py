@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -22,6 +23,8 @@ _LINK: Final = re.compile(r"<([^<>]*)>([^<]*)")
 _BARE_LINK: Final = re.compile(r"(?:^|,)\s*([^\s<>;]+)\s*(;[^,]*)")
 _REL_NEXT: Final = re.compile(r"\brel\s*=[^\w;,]*(?:[\w:/.-]+\s+)*next\b", re.IGNORECASE)
 _ANY_NEXT: Final = re.compile(r"\brel\b.*\bnext\b", re.IGNORECASE)
+_NEVER_STORED: Final = re.compile("[\\0\ud800-\udfff]")
+"""What JSON may have in a text, and a database does not take."""
 
 
 class RefusedError(NoAnswerError):
@@ -100,7 +103,8 @@ class Reply:
         header = _as_utf8(self.headers.get("Link", ""))
         for url, parameters in [*_LINK.findall(header), *_BARE_LINK.findall(header)]:
             if _REL_NEXT.search(parameters):
-                return urljoin(self.url, str(url).strip())
+                with suppress(ValueError):
+                    return urljoin(self.url, str(url).strip())
         if _ANY_NEXT.search(re.sub(r"<[^>]*>", "", header)):
             raise self.refused(f"has a next page, which cannot be found in {header!r}")
         return None
@@ -126,7 +130,7 @@ def seconds_of(retry_after: str) -> float | None:
     else:
         try:
             until = parsedate_to_datetime(retry_after)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         seconds = until.replace(tzinfo=until.tzinfo or UTC).timestamp() - time.time()
     return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)
@@ -143,9 +147,9 @@ def number_in(value: Any) -> float | None:
 
 
 def text_in(of: Mapping[str, Any], *names: str) -> str:
-    """The first of these that an object has, as text; empty where it has none."""
-    values = (of.get(name) for name in names)
-    return next((str(v).strip() for v in values if isinstance(v, str | int) and v != ""), "")
+    """The first of these that an object has, as text that can be stored; empty for none."""
+    values = (str(v) for v in map(of.get, names) if isinstance(v, str | int))
+    return next((v.strip() for v in values if v and not _NEVER_STORED.search(v)), "")
 
 
 def _as_utf8(header: str) -> str:
