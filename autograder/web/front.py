@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from autograder.lms.addresses import origin_of
@@ -58,7 +58,7 @@ def health(state: State) -> Any:
     try:
         with reading(state.engine) as session:
             session.execute(text("SELECT 1"))
-    except DBAPIError:
+    except SQLAlchemyError:
         return JSONResponse(facts | {"status": "down", "database": "unreachable"}, 503)
     return JSONResponse(facts | {"database": "ok"})
 

@@ -406,6 +406,21 @@ def test_a_database_that_is_gone_is_told_and_breaks_no_answer(web: WebWorld) -> 
         web.state.engine = gone
 
 
+def test_a_database_that_is_busy_with_others_breaks_no_answer(web: WebWorld) -> None:
+    web.state.origins_changed()
+    usual = web.state.engine
+    busy = create_engine(usual.url, pool_size=1, max_overflow=0, pool_timeout=0.01)
+    web.state.engine = busy
+    try:
+        with busy.connect():
+            answer = web.anybody().get("/health")
+            assert (answer.status_code, answer.json()["database"]) == (503, "unreachable")
+            assert web.login("ana").get("/assignments/one").status_code == 500
+    finally:
+        web.state.engine = usual
+        busy.dispose()
+
+
 def test_an_export_may_be_larger_than_a_form_and_its_refusal_is_for_a_teacher(
     web: WebWorld,
 ) -> None:
