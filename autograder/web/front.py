@@ -36,7 +36,7 @@ def first_page(request: Request, state: State) -> Response:
     visitor = visitor_of(request)
     if visitor is not None:
         return see(landing(state, visitor))
-    return page(request, "front.html", demo=state.demo)
+    return page(request, "front.html", demo=state.demo, out="out" in request.query_params)
 
 
 def landing(state: AppState, visitor: Visitor) -> str:
@@ -134,6 +134,20 @@ def _go_on(state: AppState, here: Visitor | None, code: str, to: str) -> Respons
     response = see(to if _OWN_PATH.fullmatch(to) else landing(state, chosen))
     if owner is not None:
         sessions.begin_same(state, response, owner)
+    return response
+
+
+@router.post(
+    "/log-out",
+    response_class=RedirectResponse,
+    status_code=303,
+    responses=forms(),
+    openapi_extra=fields(),
+)
+def log_out(state: State, visitor: AnyVisitor, form: Posted) -> Response:
+    """End the session."""
+    response = see(f"{state.at()}/?out")
+    sessions.end(state, response, visitor)
     return response
 
 
