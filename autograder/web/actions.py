@@ -260,7 +260,8 @@ def deadline(state: State, visitor: Teacher, name: AssignmentName, form: Posted)
     try:
         seconds = formats.seconds_of(text, state.zone) if text else None
     except (ValueError, OverflowError):
-        told = "That is no date and time of these years: nothing was done."
+        years = f"{formats.FIRST_YEAR} to {formats.LAST_YEAR}"
+        told = f"Give a date and a time of the years {years}: nothing was done."
         return asked.answer(Note(told, "warn"))
     try:
         again = set_deadline(state, name, seconds, visitor.student)

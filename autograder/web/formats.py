@@ -33,8 +33,8 @@ _MONTHS: Final = (
     N_("November"),
     N_("December"),
 )
-_FIRST_YEAR: Final = 2000
-_LAST_YEAR: Final = 2200
+FIRST_YEAR: Final = 2000
+LAST_YEAR: Final = 2200
 _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
@@ -98,7 +98,7 @@ def seconds_of(local: str, zone: ZoneInfo) -> float:
         ValueError: it is none, or of another age.
     """
     moment = datetime.fromisoformat(local)
-    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise ValueError(f"the year {moment.year} is a slip")
     return moment.replace(tzinfo=zone).timestamp()
 

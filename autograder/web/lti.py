@@ -154,7 +154,7 @@ def launch(request: Request, state: State, form: Form) -> Response:
     if done.role == "teacher":
         _renew_roster(state, done.context)
     response = see(_landing(state, done))
-    sessions.begin(state, response, done.session_token, done.expires - state.clock())
+    sessions.begin(state, response, done.session_token)
     sessions.set_cookie(state, response, cookie, "", 0)
     return response
 

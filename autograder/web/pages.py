@@ -72,6 +72,7 @@ def text(request: Request, template: str, /, **values: Any) -> str:
                 "static": lambda name: f"{state.at('static', name)}?v={_digest(name)}",
                 "language": request.scope.get("autograder.language", "en"),
                 "visitor": visitor_of(request),
+                "framed": request.headers.get("sec-fetch-dest") in ("iframe", "frame"),
                 "moment": lambda seconds: formats.moment(seconds, zone),
                 "brief": lambda seconds: formats.brief(seconds, zone),
                 "zone_told": lambda seconds: formats.zone_told(zone, seconds),

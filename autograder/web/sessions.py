@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fastapi import Request
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
 from starlette.responses import Response
 
 from autograder.lms.database import reading, writing
@@ -59,16 +59,18 @@ def cookie_name(state: AppState) -> str:
     return "__Host-autograder" if state.secure else "autograder"
 
 
-def set_cookie(state: AppState, response: Response, name: str, value: str, seconds: float) -> None:
+def set_cookie(
+    state: AppState, response: Response, name: str, value: str, seconds: float | None = None
+) -> None:
     """Set a cookie that comes back within the platform's frame as well.
 
-    Browsers keep a cookie of a page in another site's frame only if it is ``Partitioned``, which
-    Starlette cannot write below Python 3.14. Without TLS, which is for this machine alone, ``Lax``.
+    Without ``seconds`` it ends with the browser. Browsers keep a cookie of a page in another site's
+    frame only if it is ``Partitioned``, which Starlette cannot write below Python 3.14. Without
+    TLS, which is for this machine alone, ``Lax``.
     """
     reach = "Secure; SameSite=None; Partitioned" if state.secure else "SameSite=Lax"
-    response.headers.append(
-        "set-cookie", f"{name}={value}; Max-Age={max(0, int(seconds))}; Path=/; HttpOnly; {reach}"
-    )
+    until = "" if seconds is None else f"Max-Age={max(0, int(seconds))}; "
+    response.headers.append("set-cookie", f"{name}={value}; {until}Path=/; HttpOnly; {reach}")
 
 
 def token_hash(token: str) -> str:
@@ -76,9 +78,17 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def begin(state: AppState, response: Response, token: str, seconds: float) -> None:
-    """Give the browser the token of its session."""
-    set_cookie(state, response, cookie_name(state), token, seconds)
+def begin(state: AppState, response: Response, token: str) -> None:
+    """Give the browser the token of its session, which it forgets when it is closed."""
+    set_cookie(state, response, cookie_name(state), token)
+
+
+def end(state: AppState, response: Response, visitor: Visitor) -> None:
+    """End a session, and have the browser forget its token."""
+    hashed = visitor.session.token_hash
+    with writing(state.engine) as session:
+        session.execute(delete(WebSession).where(WebSession.token_hash == hashed))
+    set_cookie(state, response, cookie_name(state), "", 0)
 
 
 def find_visitor(state: AppState, token: str) -> Visitor | None:
@@ -157,7 +167,7 @@ def begin_same(state: AppState, response: Response, visitor: Visitor) -> None:
                 deep_link=old.deep_link,
             )
         )
-    begin(state, response, token, old.expires - state.clock())
+    begin(state, response, token)
 
 
 def in_frame(request: Request) -> bool:

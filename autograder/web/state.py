@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Request
 from sqlalchemy import Engine, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.bridge.course import Course
 from autograder.lms.database import reading
@@ -124,7 +124,9 @@ class AppState:
             try:
                 with reading(self.engine) as session:
                     rows = session.scalars(select(Registration.origins)).all()
-            except DBAPIError:  # the page says what is wrong, where it must be framed as before
+            except (
+                SQLAlchemyError
+            ):  # the page says what is wrong, where it must be framed as before
                 return origins
             origins = tuple(sorted({origin for row in rows for origin in row}))
             self._origins = (now, origins)

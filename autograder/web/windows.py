@@ -25,8 +25,14 @@ class Windows:
         text = f"{session}.{int(now + _SECONDS)}.{secrets.token_hex(8)}"
         return f"{text}.{self._signature(text)}"
 
-    def redeem(self, code: str, now: float) -> str | None:
-        """The hash of the session whose code it is; None if it is none, or no longer good."""
+    def find(self, code: str, now: float, *, use: bool = False) -> str | None:
+        """The hash of the session whose code it is; None if it is none, or no longer good.
+
+        Args:
+            code: the code.
+            now: the time.
+            use: whether it is used with that, and good no longer.
+        """
         text, _, signature = code.rpartition(".")
         if not hmac.compare_digest(self._signature(text).encode(), signature.encode()):
             return None
@@ -34,8 +40,9 @@ class Windows:
         with self._lock:
             if now >= int(expires) or nonce in self._used:
                 return None
-            self._used = {one: end for one, end in self._used.items() if end > now}
-            self._used[nonce] = int(expires)
+            if use:
+                self._used = {one: end for one, end in self._used.items() if end > now}
+                self._used[nonce] = int(expires)
         return session
 
     def _signature(self, text: str) -> str:

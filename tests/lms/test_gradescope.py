@@ -273,6 +273,24 @@ def test_without_any_grade_there_is_nothing_to_write(graded: Course) -> None:
         list(results(graded, "one", rows))
 
 
+def test_work_that_is_being_written_anew_is_told(graded: Course) -> None:
+    folder = graded.folder("autograded", "one", "ana")
+    (path,) = folder.glob("*.ipynb")
+    whole = path.read_bytes()
+    try:
+        path.write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(GradeFileError, match="try again in a moment"):
+            made(graded)
+        path.unlink()
+        path.symlink_to("what-is-gone")
+        with pytest.raises(GradeFileError, match="try again in a moment"):
+            made(graded)
+    finally:
+        path.unlink()
+        path.write_bytes(whole)
+    assert len(made(graded)) == 6
+
+
 def test_all_of_it_fits_an_archive(graded: Course) -> None:
     packed = archive(results(graded, "one", rows_of(None, graded, ["one"])))
     with zipfile.ZipFile(io.BytesIO(packed)) as found:

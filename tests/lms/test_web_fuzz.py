@@ -49,15 +49,15 @@ def web(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[We
 def test_no_request_is_answered_by_a_fault_and_all_answers_are_as_described(
     web: WebWorld, who: str
 ) -> None:
-    browser = Browser(web.anybody(), "") if who == "nobody" else web.login(who)
     schema = schemathesis.openapi.from_asgi("/openapi.json", web.app)
     operations: list[Any] = list(schema.get_all_operations())
-    asked = [_ask(operation.ok(), web, browser) for operation in operations]
+    asked = [_ask(operation.ok(), web, who) for operation in operations]
     assert len(asked) > 20
 
 
-def _ask(operation: Any, web: WebWorld, browser: Browser) -> str:
-    """Make requests of one kind; what kind."""
+def _ask(operation: Any, web: WebWorld, who: str) -> str:
+    """Make requests of one kind, in a session of their own, as one kind ends it; what kind."""
+    browser = Browser(web.anybody(), "") if who == "nobody" else web.login(who)
     name = sessions.cookie_name(web.state)
     cookies = {name: browser.client.cookies[name]} if browser.csrf else {}
 

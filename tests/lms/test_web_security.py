@@ -54,7 +54,9 @@ DONE_BY_TEACHERS: Final[_Row] = (401, 403, 403, 403, 303, 403, 303)
 MATRIX: Final[dict[str, tuple[str, _Row]]] = {
     "GET /": ("/", (200, 303, 303, 303, 303, 303, 303)),
     "GET /health": ("/health", ANYBODY),
-    "GET /window/{code}": ("/window/made-up", (401, 303, 303, 303, 303, 303, 303)),
+    "GET /window/{code}": ("/window/made-up", (403,) * 7),
+    "POST /window/{code}": ("/window/made-up", (401, 303, 303, 303, 303, 303, 303)),
+    "POST /log-out": ("/log-out", (401, 303, 303, 303, 303, 303, 303)),
     "GET /not-set-up": ("/not-set-up", (401, 404, 404, 404, 404, 404, 404)),
     "GET /assignments/{name}": ("/assignments/one", LOGGED_IN),
     "GET /assignments/{name}/release": ("/assignments/one/release", LOGGED_IN),
@@ -287,13 +289,14 @@ def test_over_tls_a_cookie_comes_back_in_the_platforms_frame(
     for web in made(template, tmp_path, "https://grader.example"):
         ana = web.login("ana")
         code = web.state.windows.code(token_hash_of(ana), web.world.clock())
-        answer = web.anybody().get(f"/window/{code}")
+        answer = web.anybody().get(f"/window/{code}", headers=OWN_PAGE)
         (cookie,) = cookies_of(answer)
         name, _, attributes = cookie.partition("=")
         assert name == "__Host-autograder"
         assert attributes.split("; ")[1:] == [
-            "Max-Age=28800", "Path=/", "HttpOnly", "Secure", "SameSite=None", "Partitioned",
+            "Path=/", "HttpOnly", "Secure", "SameSite=None", "Partitioned",
         ]  # fmt: skip
+        assert "max-age" not in cookie.lower(), "it ends with the browser"
 
 
 def token_hash_of(browser: Browser) -> str:
@@ -302,7 +305,41 @@ def token_hash_of(browser: Browser) -> str:
     return token_hash(token)
 
 
+# Logging out
+
+
+@pytest.mark.parametrize("who", ["ana", "profe"])
+def test_who_logs_out_is_out_in_this_browser_alone(web: WebWorld, who: str) -> None:
+    here, elsewhere = web.login(who), web.login(who)
+    (token,) = [cookie.value for cookie in here.client.cookies.jar]
+    page = here.get("/assignments/one", headers={"sec-fetch-dest": "document"})
+    assert 'method="post" action="/log-out"' in page.text and "Log out" in text_of(page)
+    answer = here.post("/log-out")
+    (cookie,) = cookies_of(answer)
+    assert cookie.startswith("autograder=; Max-Age=0; ")
+    told = text_of(here.get(answer.headers["location"]))
+    assert "You are logged out" in told and "Log out of your learning platform as well" in told
+    with_old_cookie = {"cookie": f"autograder={token}"}
+    assert web.anybody().get("/assignments/one", headers=with_old_cookie).status_code == 401
+    assert elsewhere.get("/assignments/one").status_code == 200
+
+
+def test_another_site_logs_nobody_out(web: WebWorld) -> None:
+    ana = web.login("ana")
+    assert ana.post("/log-out", {"csrf": "made-up"}).status_code == 403
+    assert ana.post("/log-out", headers={"origin": "https://evil.example"}).status_code == 403
+    assert ana.get("/assignments/one").status_code == 200
+
+
+def test_in_the_platforms_frame_the_platform_logs_out(web: WebWorld) -> None:
+    page = web.login("ana").get("/assignments/one", headers={"sec-fetch-dest": "iframe"})
+    assert page.status_code == 200 and "/log-out" not in page.text
+
+
 # A page of a frame in a window of its own
+
+OWN_PAGE: Final = {"sec-fetch-site": "same-origin"}
+"""What a browser sends where a link of ours was followed."""
 
 
 def test_a_window_of_its_own_goes_on_with_the_session_once(web: WebWorld) -> None:
@@ -312,22 +349,54 @@ def test_a_window_of_its_own_goes_on_with_the_session_once(web: WebWorld) -> Non
     assert found is not None
     address = found[1].replace("&amp;", "&")
     window = web.anybody()
-    answer = window.get(address)
+    answer = window.get(address, headers=OWN_PAGE)
     assert (answer.status_code, answer.headers["location"]) == (303, "/assignments/one")
     assert window.get("/assignments/one").status_code == 200
-    assert web.anybody().get(address).status_code == 401, "nobody else gets in with it"
-    assert window.get(address).status_code == 303, "who is in goes on"
+    late = web.anybody().get(address, headers=OWN_PAGE)
+    assert late.status_code == 401, "nobody else gets in with it"
+    assert window.get(address, headers=OWN_PAGE).status_code == 303, "who is in goes on"
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site", "referer": f"{URL}/assignments/one"},
+        {"sec-fetch-site": "none"},
+        {"referer": "https://evil.example/"},
+        {"referer": f"{URL}.evil.example/"},
+        {},
+    ],
+)
 def test_a_link_to_a_window_that_somebody_else_sends_lets_nobody_in(
-    web: WebWorld, site: str
+    web: WebWorld, headers: dict[str, str]
 ) -> None:
     """Else who follows it would hand in as that person, who could then read it."""
     code = web.state.windows.code(token_hash_of(web.login("ana")), web.world.clock())
+    for browser in (web.login("luis").client, web.anybody()):
+        answer = browser.get(f"/window/{code}", headers=headers)
+        assert answer.status_code == 403 and "set-cookie" not in answer.headers
+
+
+def test_an_old_browser_opens_a_window_from_a_page_of_ours(web: WebWorld) -> None:
+    """It does not say from which site it comes, but from which page."""
+    code = web.state.windows.code(token_hash_of(web.login("ana")), web.world.clock())
+    headers = {"referer": f"{URL}/assignments/one"}
+    assert web.anybody().get(f"/window/{code}", headers=headers).status_code == 303
+
+
+def test_nobody_becomes_another_person_without_being_asked(web: WebWorld) -> None:
+    """A page of ours may show a link that somebody else has written: in a notebook's feedback."""
+    code = web.state.windows.code(token_hash_of(web.login("ana")), web.world.clock())
     luis = web.login("luis")
-    answer = luis.get(f"/window/{code}", headers={"sec-fetch-site": site})
-    assert answer.status_code == 403 and "set-cookie" not in answer.headers
+    asks = luis.get(f"/window/{code}", headers=OWN_PAGE, params={"to": "/assignments/one"})
+    assert asks.status_code == 200 and "set-cookie" not in asks.headers
+    assert "Ana Pérez" in text_of(asks) and "You are Luis Pérez" in text_of(asks)
+    assert f'method="post" action="/window/{code}"' in asks.text
+    assert "You are Luis Pérez" in text_of(luis.get("/assignments/one"))
+    answer = luis.post(f"/window/{code}", {"to": "/assignments/one"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/assignments/one")
+    assert "You are Ana Pérez" in text_of(luis.get("/assignments/one"))
 
 
 def test_who_was_dropped_from_a_course_cannot_hand_in_there_from_another_one(
@@ -370,6 +439,21 @@ def test_a_database_that_is_gone_is_told_and_breaks_no_answer(web: WebWorld) -> 
         web.state.engine = gone
 
 
+def test_a_database_that_is_busy_with_others_breaks_no_answer(web: WebWorld) -> None:
+    web.state.origins_changed()
+    usual = web.state.engine
+    busy = create_engine(usual.url, pool_size=1, max_overflow=0, pool_timeout=0.01)
+    web.state.engine = busy
+    try:
+        with busy.connect():
+            answer = web.anybody().get("/health")
+            assert (answer.status_code, answer.json()["database"]) == (503, "unreachable")
+            assert web.login("ana").get("/assignments/one").status_code == 500
+    finally:
+        web.state.engine = usual
+        busy.dispose()
+
+
 def test_an_export_may_be_larger_than_a_form_and_its_refusal_is_for_a_teacher(
     web: WebWorld,
 ) -> None:
@@ -385,9 +469,10 @@ def test_an_export_may_be_larger_than_a_form_and_its_refusal_is_for_a_teacher(
 def test_a_code_for_a_window_is_good_for_an_hour_and_cannot_be_made_up(web: WebWorld) -> None:
     ana = web.login("ana")
     code = web.state.windows.code(token_hash_of(ana), web.world.clock())
-    assert web.anybody().get(f"/window/{code[:-1]}0").status_code == 401
+    other = f"{code[:-1]}{'0' if code[-1] != '0' else '1'}"
+    assert web.anybody().get(f"/window/{other}", headers=OWN_PAGE).status_code == 401
     web.world.clock.now += 3601
-    assert web.anybody().get(f"/window/{code}").status_code == 401
+    assert web.anybody().get(f"/window/{code}", headers=OWN_PAGE).status_code == 401
 
 
 def test_a_page_that_is_not_in_a_frame_needs_no_window(web: WebWorld) -> None:
@@ -401,7 +486,7 @@ def test_a_page_that_is_not_in_a_frame_needs_no_window(web: WebWorld) -> None:
 def test_a_window_leads_to_no_other_site(web: WebWorld, to: str) -> None:
     ana = web.login("ana")
     code = web.state.windows.code(token_hash_of(ana), web.world.clock())
-    answer = web.anybody().get(f"/window/{code}", params={"to": to})
+    answer = web.anybody().get(f"/window/{code}", params={"to": to}, headers=OWN_PAGE)
     assert answer.headers["location"] == "/assignments/one"
 
 

@@ -123,6 +123,7 @@ def run(root: Path, *options: str) -> str:
         (["--url", "http://grader.example"], "must be an address that begins with https://"),
         (["--db", "nonsense://x"], "not a database"),
         (["--host", "256.1.1.1"], "cannot listen at 256.1.1.1"),
+        (["--demo", "--port", "65535"], "65535 is the last one: choose another"),
     ],
 )
 def test_what_cannot_be_served_is_one_sentence(root: Path, options: list[str], told: str) -> None:

@@ -1,6 +1,7 @@
 """A teacher sees the class, releases, has graded again, gives more time and connects links."""
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -280,7 +281,8 @@ def test_a_deadline_is_taken_away(web: WebWorld, teacher: Browser) -> None:
     "text", ["tomorrow", "2030-02-30T00:00", "9999-99-99", "9999-12-31T23:59", "0025-03-01T12:00"]
 )
 def test_a_deadline_that_is_none_is_refused(web: WebWorld, teacher: Browser, text: str) -> None:
-    assert "That is no date and time" in do(teacher, "deadline", deadline=text)
+    told = do(teacher, "deadline", deadline=text)
+    assert "Give a date and a time of the years 2000 to 2200: nothing was done." in told
     assert read_facts(web.world.course, "one").deadline == DEADLINE
 
 
@@ -423,6 +425,16 @@ def test_work_that_fails_says_why(web: WebWorld, teacher: Browser) -> None:
     wait_for(lambda: teacher.get("/teacher/one/statistics/state").json()["state"] == "failed")
     text = text_of(teacher.get("/teacher/one/statistics"))
     assert "It failed" in text and "autograder release one" in text
+
+
+def test_work_whose_process_does_not_start_has_failed_and_can_be_asked_for_again(
+    web: WebWorld, teacher: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web.hand_in("ana", 7, graded=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", str(web.world.root / "no-python-here"))
+        assert "does not start" in text_of(finished(teacher, "statistics"))
+    assert "are graded" in text_of(finished(teacher, "statistics"))
 
 
 def test_a_file_of_grades_has_my_students_and_says_what_it_leaves_out(

@@ -68,7 +68,7 @@ let wait = FIRST_WAIT;
 let timer = 0;
 
 const renew = async () => {
-  const answer = await fetch(location.pathname, { headers: { "sec-fetch-dest": "document" } });
+  const answer = await fetch(location.pathname);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const id of ["latest", "attempts-card"]) {
     const made = page.getElementById(id);
