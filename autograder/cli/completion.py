@@ -27,7 +27,8 @@ def complete_students(ctx: click.Context, parameter: click.Parameter, incomplete
     course = _course_of(ctx)
     folders = _folders(course)
     one = ctx.params.get("assignment")
-    assignments = [one] if one else list(ctx.params.get("assignments") or ())
+    # an option without its value stops click's parser, which then leaves the rest in `args`
+    assignments = [one] if one else list(ctx.params.get("assignments") or ctx.args)
     found = {
         path.name
         for step in ("submitted", "autograded")
