@@ -5,9 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
-from alembic.script import ScriptDirectory
-from nbgrader.api import Assignment, Base
-from nbgrader.dbutil import ALEMBIC_DIR
+from nbgrader.api import Assignment, Base, get_alembic_version
 from sqlalchemy import create_engine, inspect, select
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DBAPIError
@@ -65,7 +63,7 @@ def schema_of(db_url: str) -> tuple[str | None, str]:
     Raises:
         DBAPIError: the gradebook cannot be read.
     """
-    known = ScriptDirectory(ALEMBIC_DIR).get_current_head() or ""
+    known: str = get_alembic_version()
     url = make_url(db_url)
     if url.get_backend_name() == "sqlite" and not _is_there(url.database or ""):
         return None, known

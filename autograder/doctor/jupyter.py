@@ -1,9 +1,9 @@
 """What Jupyter needs for an nbgrader course: the kernel, and nbgrader's extensions."""
 
 import shutil
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, Final
+import sys
+from collections.abc import Iterator
+from typing import Final
 
 from autograder.doctor.findings import Check
 
@@ -15,6 +15,9 @@ _SERVER: Final = (
     "nbgrader.server_extensions.validate_assignment",
 )
 _LAB: Final = "@jupyter/nbgrader"
+_VERSION: Final = sys.version_info
+_THIS_PYTHON: Final = {"python", f"python{_VERSION[0]}", f"python{_VERSION[0]}.{_VERSION[1]}"}
+"""What Jupyter replaces by the Python that it runs in itself."""
 
 
 def kernel() -> Iterator[Check]:
@@ -28,7 +31,7 @@ def kernel() -> Iterator[Check]:
         yield Check(f"kernel {_KERNEL}", "failed", "not found", mend)
         return
     program = found.argv[0] if found.argv else ""
-    if shutil.which(program) is None:
+    if program not in _THIS_PYTHON and shutil.which(program) is None:
         told = f"starts {program or 'nothing'}, which is not there"
         yield Check(f"kernel {_KERNEL}", "failed", told, mend)
         return
@@ -60,18 +63,15 @@ def lab_extension() -> Iterator[Check]:
     from jupyterlab_server.config import get_federated_extensions, get_page_config
 
     folders = jupyter_path("labextensions")
-    if _LAB not in get_federated_extensions(folders):
+    installed = get_federated_extensions(folders).get(_LAB)
+    if installed is None:
         mend = "pip install --force-reinstall --no-deps nbgrader"
         yield Check("nbgrader in JupyterLab", "warning", f"{_LAB} is not installed", mend)
-    elif any(name.split(":")[0] == _LAB for name in _disabled(get_page_config(folders))):
-        mend = f"jupyter labextension enable {_LAB}"
-        yield Check("nbgrader in JupyterLab", "warning", f"{_LAB} is disabled", mend)
+        return
+    disabled = get_page_config(folders).get("disabledExtensions", [])
+    off = [name for name in disabled if name.partition(":")[0] == _LAB]  # it, or plugins of it
+    if off:
+        mend = f"jupyter labextension enable {' '.join(off)}"
+        yield Check("nbgrader in JupyterLab", "warning", f"disabled: {', '.join(off)}", mend)
     else:
-        place = Path(get_federated_extensions(folders)[_LAB]["ext_path"])
-        yield Check("nbgrader in JupyterLab", "ok", f"enabled, {place}")
-
-
-def _disabled(page: Mapping[str, Any]) -> list[str]:
-    """The extensions, or their plugins, that are disabled; JupyterLab knows two ways to say it."""
-    told = page.get("disabledExtensions", [])
-    return [name for name in told if not isinstance(told, dict) or told[name]]
+        yield Check("nbgrader in JupyterLab", "ok", f"enabled, {installed['ext_path']}")
