@@ -19,6 +19,7 @@ from typing import Final, Literal, Self
 
 from autograder.bridge.course import Course, GradebookError, Summary
 from autograder.bridge.handin import HandIn
+from autograder.cores import usable_cores
 
 Work = Literal["grade", "feedback"]
 Said = Summary | Literal["renew"] | None
@@ -52,7 +53,7 @@ class Task:
 
 def default_jobs() -> int:
     """As many processes as this one may use cores."""
-    return len(os.sched_getaffinity(0))
+    return usable_cores()
 
 
 class Stopping:

@@ -7,7 +7,16 @@ from datetime import timedelta
 from typing import Final, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from autograder.plain import one_line
 
 _LINE_SECONDS: Final = 10.0
 _REMEMBERED: Final = 200
@@ -16,6 +25,10 @@ _CALM_SECONDS: Final = 15.0
 """What is shown as the time left follows what is reckoned in about this time."""
 _FIRST_RATE_SECONDS: Final = 3.0
 _FIRST_RATE_COUNT: Final = 3
+_WITH_NAME: Final = 100
+"""From so many characters on a terminal has room for the name of what was done last."""
+_WITH_BAR: Final = 72
+"""From so many on, for the bar and the time that has passed."""
 
 
 class Pace:
@@ -80,7 +93,7 @@ class Shown:
         console: Console,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._what = what
+        self._what = one_line(what)
         self._total = total
         self._done = 0
         self._stopping = False
@@ -90,7 +103,7 @@ class Shown:
         self._began = self._told = clock()
         moving = console.is_terminal and not console.is_dumb_terminal
         self._bar = _bar(console, moving)
-        self._task = self._bar.add_task(what, total=total, rate="", left="", now="")
+        self._task = self._bar.add_task(self._what, total=total, rate="", left="", now="")
         self._moving = moving
 
     def __enter__(self) -> Self:
@@ -109,7 +122,7 @@ class Shown:
         """One more is done."""
         self._done += 1
         self._pace.count(self._clock(), quick)
-        self._bar.update(self._task, advance=1, now=name)
+        self._bar.update(self._task, advance=1, now=one_line(name))
         self.tick()
 
     def tick(self) -> None:
@@ -149,17 +162,19 @@ class Shown:
 
 
 def _bar(console: Console, moving: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
+    """The bar, with as much beside it as there is room for: what moves must stay in one line."""
+    columns: list[ProgressColumn] = [
+        TextColumn("{task.description}", markup=False),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
         TextColumn("{task.fields[left]}"),
-        TextColumn("{task.fields[now]}", markup=False, style="dim"),
-        console=console,
-        disable=not moving,
-    )
+    ]
+    if console.width >= _WITH_BAR:
+        columns.insert(1, BarColumn(bar_width=20))
+        columns.insert(4, TimeElapsedColumn())
+    if console.width >= _WITH_NAME:
+        columns.append(TextColumn("{task.fields[now]}", markup=False, style="dim"))
+    return Progress(*columns, console=console, disable=not moving)
 
 
 def _duration(seconds: float) -> str:

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import sysconfig
+import traceback
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -121,9 +122,9 @@ class Course:
             )
         _find_scripts()
         with self._in_root():
-            self.app = NbGrader()
+            self.app = NbGrader(raise_config_file_errors=True)
             self.app.log.setLevel(logging.CRITICAL + 1)
-            self.app.initialize([], root=str(self.root))
+            self._configure()
         self.directory = self.app.coursedir
         try:
             self.settings = RunGraders(parent=self.app)
@@ -131,6 +132,23 @@ class Course:
             raise CourseError(f"{self.root / 'nbgrader_config.py'}: {error}") from error
         self._inputs_of: dict[str, str] = {}
         set_language(self.settings.language)
+
+    def _configure(self) -> None:
+        """Read the configuration: nbgrader would go on without one that cannot be read.
+
+        Raises:
+            CourseError: it cannot be read.
+        """
+        path = self.root / "nbgrader_config.py"
+        try:
+            self.app.initialize([], root=str(self.root))
+        except SystemExit as error:  # how traitlets ends where a value is not allowed
+            raise CourseError(f"{path}: {error.__context__ or 'it ends the program'}") from error
+        except Exception as error:  # the file is a program: it can raise anything
+            frames = traceback.extract_tb(error.__traceback__)
+            lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+            where = f"{path}, line {lines[-1]}" if lines else path
+            raise CourseError(f"{where}: {type(error).__name__}: {error}") from error
 
     @contextmanager
     def _in_root(self) -> Iterator[None]:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
-from nbgrader.api import Assignment, Base
+from nbgrader.api import Assignment, Base, get_alembic_version
 from sqlalchemy import create_engine, inspect, select
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DBAPIError
@@ -51,6 +51,30 @@ def problem_of(db_url: str, assignments: Collection[str]) -> str:
             return _look(connection, assignments)
     except DBAPIError as error:
         return problem_told(str(error)) or f"the gradebook cannot be used: {error.orig}"
+    finally:
+        engine.dispose()
+
+
+def schema_of(db_url: str) -> tuple[str | None, str]:
+    """The version of the gradebook's schema, and the one of this nbgrader.
+
+    The first is None where there is no gradebook yet, and empty where it does not say.
+
+    Raises:
+        DBAPIError: the gradebook cannot be read.
+    """
+    known: str = get_alembic_version()
+    url = make_url(db_url)
+    if url.get_backend_name() == "sqlite" and not _is_there(url.database or ""):
+        return None, known
+    engine = create_engine(db_url)
+    try:
+        with engine.connect() as connection:
+            tables = inspect(connection).get_table_names()
+            if "alembic_version" not in tables:
+                return ("" if tables else None), known
+            found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+            return str(found or ""), known
     finally:
         engine.dispose()
 

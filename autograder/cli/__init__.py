@@ -4,9 +4,11 @@ import autograder.quick  # noqa: F401  # before what it makes quick
 from autograder.cli import (  # noqa: F401  # they add their commands
     checking,
     course,
+    diagnosis,
     grading,
     lms,
     lms_add,
     serve,
+    shells,
 )
 from autograder.cli.base import main as main

@@ -1,26 +1,34 @@
 """The command that looks for what a teacher got wrong."""
 
 import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
-from rich.table import Table
 
-from autograder.bridge.course import Course
-from autograder.check import check as check_assignment
 from autograder.cli.base import (
+    Number,
+    Table,
+    answer,
     assignments_argument,
     console,
     errors,
     jobs_option,
+    json_option,
     main,
     open_course,
-    plain,
+    print_error,
+    print_line,
 )
-from autograder.progress import Shown
-from autograder.validity.examine import Exercise, plan_of
+from autograder.cli.status import Status
+
+if TYPE_CHECKING:  # slow to import
+    from autograder.bridge.course import Course
+    from autograder.check import Finding
+    from autograder.validity.examine import Exercise
 
 
-@main.command()
+@main.command(fails="something is wrong with the course, or could not be looked at")
 @assignments_argument
 @click.option(
     "--mutation",
@@ -29,6 +37,7 @@ from autograder.validity.examine import Exercise, plan_of
 )
 @click.option("--exercise", metavar="GRADE_ID", help="With --mutation: only this exercise.")
 @jobs_option
+@json_option
 @click.pass_context
 def check(
     ctx: click.Context,
@@ -38,7 +47,7 @@ def check(
     exercise: str | None,
     jobs: int,
 ) -> None:
-    """Find mistakes in the course: unbound graders, points, solutions, stale releases.
+    """Find what is wrong with the course: graders, points, releases.
 
     With --mutation: does every correct solution earn all points, is every wrong one caught, and
     is the mistake named?
@@ -53,21 +62,35 @@ def check(
         raise click.UsageError("--exercise goes with --mutation")
     if mutation:
         _check_mutation(course, chosen, exercise, jobs)
-    elif sum(_print_findings(course, name) for name in chosen):
-        sys.exit(1)
+    else:
+        _check_course(course, chosen)
 
 
-def _print_findings(course: Course, assignment: str) -> int:
-    """Print what is wrong with an assignment; how much it is."""
-    findings = check_assignment(course, assignment)
-    console.print(f"{assignment}: {'no findings' if not findings else ''}")
+def _check_course(course: "Course", chosen: list[str]) -> None:
+    """Print what is wrong with assignments; end with status 1 if anything is."""
+    from autograder.check import check as check_assignment
+
+    findings = []
+    for name in chosen:
+        found = check_assignment(course, name)
+        _print_findings(name, found)
+        findings += found
+    answer({"assignments": chosen, "findings": [asdict(one) for one in findings]})
+    if findings:
+        sys.exit(Status.FAILED)
+
+
+def _print_findings(assignment: str, findings: "list[Finding]") -> None:
+    print_line(f"{assignment}: {'' if findings else 'no findings'}")
     for finding in findings:
-        console.print(f"  - {plain(finding.what)}\n    {plain(finding.mend)}", soft_wrap=True)
-    return len(findings)
+        print_line(f"  - {finding.what}\n    {finding.mend}")
 
 
-def _check_mutation(course: Course, chosen: list[str], exercise: str | None, jobs: int) -> None:
+def _check_mutation(course: "Course", chosen: list[str], exercise: str | None, jobs: int) -> None:
     """Try the corpora; end with status 1 where something is not as it must be."""
+    from autograder.progress import Shown
+    from autograder.validity.examine import plan_of
+
     exercises: list[Exercise] = []
     for assignment in chosen:
         plan = plan_of(course, assignment, exercise)
@@ -75,15 +98,28 @@ def _check_mutation(course: Course, chosen: list[str], exercise: str | None, job
             for verdict in plan.verdicts(jobs):
                 shown.done(verdict.trial.solution.name)
         exercises += plan.exercises
-    table = Table(header_style="bold")
-    table.add_column("exercise", no_wrap=True)
-    for column in ("correct accepted", "wrong caught", "diagnoses right", "mistake named"):
-        table.add_column(column, justify="right")
+    columns = ("correct accepted", "wrong caught", "diagnoses right", "mistake named")
+    table = Table("exercise", *map(Number, columns))
     for one in exercises:
-        table.add_row(one.grade_id, *(f"{done} of {most}" for done, most in one.summary()))
+        table.add(one.grade_id, *(f"{done} of {most}" for done, most in one.summary()))
     console.print(table)
     problems = [problem for one in exercises for problem in one.problems()]
     for problem in problems:
-        errors.print(f"- {problem}", markup=False, soft_wrap=True, style="red")
+        print_error(problem)
+    answer(
+        {
+            "exercises": [
+                {
+                    "grade_id": one.grade_id,
+                    **{
+                        name.replace(" ", "_"): {"count": done, "of": most}
+                        for name, (done, most) in zip(columns, one.summary(), strict=True)
+                    },
+                }
+                for one in exercises
+            ],
+            "problems": problems,
+        }
+    )
     if problems:
-        sys.exit(1)
+        sys.exit(Status.FAILED)

@@ -1,24 +1,37 @@
-"""Commands on a course as a whole: release, collect, export, report, secret, doctor."""
+"""Commands on a course as a whole: release, collect, export, report, secret."""
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
 from rich.text import Text
 
-from autograder import doctor
-from autograder.bridge.course import Course, CourseError
-from autograder.bridge.seeds import rotate_secret
-from autograder.cli.base import assignments_argument, console, errors, main, open_course, plain
-from autograder.collect import Received
-from autograder.collect import collect as collect_class
-from autograder.runner import walls
+from autograder.cli.base import (
+    answer,
+    assignment_argument,
+    assignments_argument,
+    console,
+    course_of,
+    errors,
+    json_option,
+    main,
+    open_course,
+    print_line,
+    print_warning,
+)
+
+if TYPE_CHECKING:  # slow to import
+    from autograder.bridge.course import Course
+    from autograder.collect import Received
 
 
 @main.command()
 @assignments_argument
+@json_option
 @click.pass_context
 def release(ctx: click.Context, assignments: tuple[str, ...]) -> None:
     """Generate the students' notebooks from the source notebooks.
@@ -27,9 +40,13 @@ def release(ctx: click.Context, assignments: tuple[str, ...]) -> None:
     Example: autograder release tensores
     """
     course, chosen = open_course(ctx, assignments)
+    released = []
     for name in chosen:
         course.release(name)
-        console.print(f"released {name}: {course.folder('release', name)}", soft_wrap=True)
+        folder = course.folder("release", name)
+        released.append({"assignment": name, "folder": str(folder)})
+        print_line(f"released {name}: {folder}")
+    answer({"released": released})
 
 
 @main.command()
@@ -39,7 +56,7 @@ def release(ctx: click.Context, assignments: tuple[str, ...]) -> None:
 @click.option("--dry-run", is_flag=True, help="Show the same and write nothing.")
 @click.pass_context
 def collect(ctx: click.Context, assignment: str, path: Path, replace: bool, dry_run: bool) -> None:
-    """Put the submissions of a class below submitted/, from an export of Moodle or Canvas.
+    """Put what Moodle or Canvas exports of a class below submitted/.
 
     PATH is the downloaded archive or the folder it was unpacked to; folders named
     STUDENT/NOTEBOOK.ipynb are taken as well.
@@ -49,14 +66,16 @@ def collect(ctx: click.Context, assignment: str, path: Path, replace: bool, dry_
       autograder collect tensores ~/Downloads/tensores.zip --dry-run
       autograder collect tensores ~/Downloads/tensores.zip
     """
-    received = collect_class(Course(ctx.obj), assignment, path, replacing=replace, dry_run=dry_run)
+    from autograder.collect import collect as collect_class
+
+    received = collect_class(course_of(ctx), assignment, path, replacing=replace, dry_run=dry_run)
     _print_received(received, dry_run)
     if any(one.outcome == "refused" for one in received):
         errors.print("autograder: some of it was refused; see the table", style="red")
         sys.exit(1)
 
 
-def _print_received(received: list[Received], dry_run: bool) -> None:
+def _print_received(received: "list[Received]", dry_run: bool) -> None:
     """A table of students and files; all of it is text that students wrote, so no markup."""
     table = Table("student", "outcome", "files", "notes", header_style="bold")
     styles = {"refused": "red", "already there": "dim"}
@@ -109,6 +128,7 @@ def _print_received(received: list[Received], dry_run: bool) -> None:
     help="The file to write, for Gradescope the folder (default: grades.csv, or the name of the "
     "assignment and the LMS).",
 )
+@json_option
 @click.pass_context
 def export(
     ctx: click.Context,
@@ -119,7 +139,7 @@ def export(
     columns: tuple[str, ...],
     to: Path | None,
 ) -> None:
-    """Write all scores as CSV, with nbgrader's exporter or as an LMS imports them.
+    """Write all scores as CSV, nbgrader's or for an LMS.
 
     \b
     Examples:
@@ -134,13 +154,16 @@ def export(
         return
     if assignments or template or columns:
         raise click.UsageError("--assignment, --template and --column go with --as")
-    course, to = Course(ctx.obj), to or Path("grades.csv")
+    course, to = course_of(ctx), to or Path("grades.csv")
     _require_folder(to)
     course.export(to)
-    console.print(f"scores: {to}", soft_wrap=True)
+    print_line(f"scores: {to}")
+    answer(_export_document("nbgrader", course.assignments(), to, []))
 
 
 def _require_folder(to: Path) -> None:
+    from autograder.bridge.course import CourseError
+
     if to.is_dir():
         raise CourseError(f"cannot write {to}: it is a folder")
     if not to.parent.is_dir():
@@ -161,7 +184,7 @@ def _titles(columns: tuple[str, ...], chosen: list[str]) -> dict[str, list[str]]
 
 
 def _export_as(
-    course: Course,
+    course: "Course",
     kind: str,
     chosen: list[str],
     *,
@@ -170,29 +193,45 @@ def _export_as(
     to: Path | None,
 ) -> None:
     """Write the grades for an LMS, and say what did not fit."""
+    from autograder.bridge.course import CourseError
     from autograder.lms.gradefiles import export as lms
+
+    warnings: list[str] = []
+
+    def warn(told: str) -> None:
+        warnings.append(told)
+        print_warning(told)
 
     if kind == "gradescope":
         if len(chosen) != 1 or template or titles:
             raise click.UsageError("--as gradescope takes one --assignment, and no template")
         to = to or Path(f"{chosen[0]}-gradescope")
-        count = lms.write_results(course, chosen[0], to, _warn)
-        console.print(f"results of {count} students: {to}", soft_wrap=True)
+        count = lms.write_results(course, chosen[0], to, warn)
+        print_line(f"results of {count} students: {to}")
+        answer(_export_document(kind, chosen, to, warnings))
         return
     to = to or Path(lms.file_name(kind, chosen))
     _require_folder(to)
     if template is not None and to.exists() and to.samefile(template):
         raise CourseError(f"{to} is the file that the LMS exported: write to another one")
-    lms.write_file(course, kind, chosen, to, template=template, titles=titles, warn=_warn)
-    console.print(f"scores: {to}", soft_wrap=True)
+    lms.write_file(course, kind, chosen, to, template=template, titles=titles, warn=warn)
+    print_line(f"scores: {to}")
+    answer(_export_document(kind, chosen, to, warnings))
 
 
-def _warn(told: str) -> None:
-    errors.print(f"autograder: {plain(told)}", style="yellow", soft_wrap=True)
+def _export_document(
+    kind: str, assignments: Sequence[str], to: Path, warnings: Sequence[str]
+) -> dict[str, Any]:
+    return {
+        "as": kind,
+        "assignments": list(assignments),
+        "to": str(to.absolute()),
+        "warnings": list(warnings),
+    }
 
 
 @main.command()
-@click.argument("assignment")
+@assignment_argument
 @click.option(
     "--to",
     type=click.Path(path_type=Path, file_okay=False),
@@ -204,11 +243,12 @@ def _warn(told: str) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="With --pseudonyms: a CSV file to write that tells who is who.",
 )
+@json_option
 @click.pass_context
 def report(
     ctx: click.Context, assignment: str, to: Path | None, pseudonyms: bool, key: Path | None
 ) -> None:
-    """Write statistics of an assignment: one HTML page, and its tables as CSV.
+    """Write statistics of an assignment, as one page and CSV.
 
     \b
     Examples:
@@ -219,55 +259,45 @@ def report(
 
     if key is not None and not pseudonyms:
         raise click.UsageError("--key goes with --pseudonyms")
-    course = Course(ctx.obj)
+    course = course_of(ctx)
     folder = course.root / "reports" / assignment if to is None else to
     made = write_report(course, assignment, folder, hide_names=pseudonyms, key=key)
-    suspicious = sum(bool(row.suspicious) for row in made.exercises)
-    console.print(
-        f"{made.graded} of {len(made.students)} students graded; {suspicious} suspicious "
-        f"exercises, {made.likeness.found} pairs that look alike\nreport: {folder / PAGE}",
-        soft_wrap=True,
+    suspicious = [row.exercise.name for row in made.exercises if row.suspicious]
+    print_line(
+        f"{made.graded} of {len(made.students)} students graded; {len(suspicious)} suspicious "
+        f"exercises, {made.likeness.found} pairs that look alike\nreport: {folder / PAGE}"
+    )
+    answer(
+        {
+            "assignment": assignment,
+            "page": str((folder / PAGE).absolute()),
+            "students": len(made.students),
+            "graded": made.graded,
+            "suspicious": suspicious,
+            "alike": made.likeness.found,
+        }
     )
 
 
 @main.command()
 @click.option("--rotate", is_flag=True, help="Make a new one, with which all is graded anew.")
+@json_option
 @click.pass_context
 def secret(ctx: click.Context, rotate: bool) -> None:
-    """Say where the course's secret is, from which the graders' hidden inputs are made.
+    """Say where the course's secret is, or make a new one.
 
-    Keep a backup of the file: with another secret the same submission meets other inputs. Rotate
-    it when it may have become known.
+    The graders' hidden inputs are made from it. Keep a backup of the file: with another secret
+    the same submission meets other inputs. Rotate it when it may have become known.
 
     \b
     Example: autograder secret --rotate
     """
-    settings = Course(ctx.obj).settings
+    from autograder.bridge.seeds import rotate_secret
+
+    settings = course_of(ctx).settings
     path = settings.secret_path()
     found = rotate_secret(path) if rotate else settings.secret()
-    console.print(f"{path}\nfingerprint {found.fingerprint}", soft_wrap=True, highlight=False)
+    print_line(f"{path}\nfingerprint {found.fingerprint}")
     if rotate:
-        console.print("A new secret: `autograder grade` grades every submission anew.")
-
-
-@main.command("doctor")
-def doctor_command() -> None:
-    """Say which walls stand around a submission on this machine, and mend those that do not.
-
-    \b
-    Example: autograder doctor
-    """
-    standing = doctor.examine()
-    width = max(map(len, walls.WALLS))
-    for wall in standing:
-        sign, style = ("✔", "green") if wall.stands else ("✘", "yellow")
-        console.print(f"{sign} {wall.name:{width}}  {wall.told}", style=style, soft_wrap=True)
-    lacking = walls.missing_for_untrusted([wall.name for wall in standing if wall.stands])
-    if lacking:
-        errors.print(
-            f"autograder: `grade` refuses submissions here; missing: {', '.join(lacking)}",
-            style="red",
-            soft_wrap=True,
-        )
-        sys.exit(1)
-    console.print("Submissions of people whom you do not trust can be graded on this machine.")
+        print_line("A new secret: `autograder grade` grades every submission anew.")
+    answer({"file": str(path), "fingerprint": found.fingerprint, "rotated": rotate})

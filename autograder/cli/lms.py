@@ -5,18 +5,26 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
-from rich.table import Table
-from rich.text import Text
 
-from autograder.bridge.course import Course, CourseError
-from autograder.cli.base import console, main, plain
+from autograder.cli.base import (
+    Number,
+    Table,
+    answer,
+    console,
+    course_of,
+    json_option,
+    main,
+    print_line,
+)
+from autograder.cli.status import Status
 
 if TYPE_CHECKING:  # slow to import, or not installed
     from sqlalchemy import Engine
 
+    from autograder.bridge.course import Course
     from autograder.lms.lti.keys import Keys
 
 _NEEDED: Final = ("alembic", "pylti1p3")
@@ -33,7 +41,9 @@ url_option = click.option(
 
 @main.group()
 def lms() -> None:
-    """Connect the course with Moodle, Canvas, Open edX and others, by LTI 1.3.
+    """Connect the course with Moodle, Canvas, Open edX and others.
+
+    They speak LTI 1.3.
 
     \b
     Examples:
@@ -47,7 +57,7 @@ def lms() -> None:
 class Opened:
     """A course with the tool's database and keys."""
 
-    course: Course
+    course: "Course"
     engine: "Engine"
     keys: "Keys"
     url: str
@@ -60,6 +70,8 @@ class Opened:
             CourseError: nobody said it.
         """
         if not self.url:
+            from autograder.bridge.course import CourseError
+
             raise CourseError(
                 "the platform must know where the tool is: set c.Serve.url in nbgrader_config.py "
                 "or give --url, such as --url https://grader.example"
@@ -71,13 +83,14 @@ class Opened:
 def opened_course(ctx: click.Context, db: str, url: str = "") -> Iterator[Opened]:
     """Open what the commands work on; what can be mended is told in one line."""
     _require_extra()
+    from autograder.bridge.course import CourseError
     from autograder.lms.addresses import AddressError, require_safe
     from autograder.lms.database import DatabaseError, open_database
     from autograder.lms.lti.keys import Keys, folder_of
     from autograder.lms.lti.registrations import RegistrationError
     from autograder.lms.settings import serve_settings
 
-    course = Course(ctx.obj)
+    course = course_of(ctx)
     settings = serve_settings(course)
     try:
         base_url = (url or settings.url).rstrip("/")
@@ -95,6 +108,8 @@ def opened_course(ctx: click.Context, db: str, url: str = "") -> Iterator[Opened
 def _require_extra() -> None:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
+        from autograder.bridge.course import CourseError
+
         raise CourseError(
             f"the commands for LMSs need packages that are not installed ({', '.join(missing)}): "
             "pip install 'pytorch-autograder[lms]'"
@@ -103,6 +118,7 @@ def _require_extra() -> None:
 
 @lms.command("list")
 @db_option
+@json_option
 @click.pass_context
 def list_command(ctx: click.Context, db: str) -> None:
     """List the platforms that the course is connected with.
@@ -110,33 +126,55 @@ def list_command(ctx: click.Context, db: str) -> None:
     \b
     Example: autograder lms list
     """
-    from_where = "nobody yet: autograder lms add --help"
     with opened_course(ctx, db) as opened:
         from autograder.lms.lti.registrations import list_registrations
 
         registered = list_registrations(opened.engine)
-    table = Table("number", "name", "issuer", "client id", "deployments", "courses")
+    table = Table(Number("number"), "name", "issuer", "client id", "deployments", Number("courses"))
     for one in registered:
-        table.add_row(
-            str(one.id), Text(one.name or one.product), Text(one.issuer), Text(one.client_id),
-            Text("\n".join(one.deployments)), str(one.courses),
+        table.add(
+            str(one.id), one.name or one.product, one.issuer, one.client_id,
+            "\n".join(one.deployments), str(one.courses),
         )  # fmt: skip
-    console.print(table if registered else f"connected with {from_where}")
+    if registered:
+        console.print(table)
+    else:
+        print_line("connected with nobody yet: autograder lms add --help")
+    answer(
+        {
+            "platforms": [
+                {
+                    "number": one.id,
+                    "name": one.name,
+                    "product": one.product,
+                    "issuer": one.issuer,
+                    "client_id": one.client_id,
+                    "deployments": list(one.deployments),
+                    "courses": one.courses,
+                }
+                for one in registered
+            ]
+        }
+    )
 
 
-@lms.command("check")
+@lms.command("check", fails="a step failed, or no platform is registered")
 @click.argument("numbers", nargs=-1, type=int, metavar="[NUMBER]...")
 @db_option
 @url_option
+@json_option
 @click.pass_context
 def check_command(ctx: click.Context, numbers: tuple[int, ...], db: str, url: str) -> None:
-    """Try a connection step by step, and say how to mend what fails; all of them by default.
+    """Try connections step by step, and say how to mend what fails.
+
+    Without a number, all of them.
 
     \b
     Example: autograder lms check 1
     """
-    failed = 0
+    tried: list[dict[str, Any]] = []
     with opened_course(ctx, db, url) as opened:
+        from autograder.bridge.course import CourseError
         from autograder.lms.lti.registrations import list_registrations
         from autograder.lms.services.checks import check
 
@@ -144,14 +182,16 @@ def check_command(ctx: click.Context, numbers: tuple[int, ...], db: str, url: st
         if not chosen:
             raise CourseError("no platform is registered: autograder lms add --help")
         for number in chosen:
-            console.print(f"registration {number}", style="bold")
+            print_line(f"registration {number}", "bold")
+            steps = []
             for step in check(opened.engine, opened.keys, number, base_url=opened.url):
                 sign, style = ("✔", "green") if step.ok else ("✘", "red")
-                told = f"{sign} {step.name:15} {plain(step.told)}"
-                console.print(told, style=style, soft_wrap=True, highlight=False)
-                failed += not step.ok
-    if failed:
-        sys.exit(1)
+                print_line(f"{sign} {step.name:15} {step.told}", style)
+                steps.append({"name": step.name, "ok": step.ok, "told": step.told})
+            tried.append({"number": number, "steps": steps})
+    answer({"registrations": tried})
+    if not all(step["ok"] for one in tried for step in one["steps"]):
+        sys.exit(Status.FAILED)
 
 
 @lms.command()
@@ -160,9 +200,10 @@ def check_command(ctx: click.Context, numbers: tuple[int, ...], db: str, url: st
 @db_option
 @click.pass_context
 def remove(ctx: click.Context, number: int, yes: bool, db: str) -> None:
-    """Forget a platform: nobody comes in from it any more, and no score is sent to it.
+    """Forget a platform.
 
-    Submissions, grades and the ids of students stay.
+    Nobody comes in from it any more, and no score is sent to it. Submissions, grades and the ids
+    of students stay.
 
     \b
     Example: autograder lms remove 2
@@ -176,7 +217,7 @@ def remove(ctx: click.Context, number: int, yes: bool, db: str) -> None:
             told = f"{found[0].issuer} ({found[0].client_id}), with {found[0].courses} courses"
             click.confirm(f"Forget {told}?", abort=True)
         remove_registration(opened.engine, number)
-        console.print(f"removed registration {number}")
+        print_line(f"removed registration {number}")
 
 
 @lms.command()
@@ -189,10 +230,10 @@ def remove(ctx: click.Context, number: int, yes: bool, db: str) -> None:
 @url_option
 @click.pass_context
 def invite(ctx: click.Context, *, name: str, days: float, db: str, url: str) -> None:
-    """Print an address with which one platform registers itself; Moodle's way, and Canvas's.
+    """Print an address with which one platform registers itself.
 
-    Anybody who has the address can connect a platform with the course: give it to nobody but the
-    platform's administrator.
+    That is Moodle's way, and Canvas's. Anybody who has the address can connect a platform with
+    the course: give it to nobody but the platform's administrator.
 
     \b
     Example: autograder lms invite "Moodle of the faculty"
@@ -208,14 +249,11 @@ def print_invitation(opened: Opened, name: str, days: float) -> None:
 
     base_url = opened.base_url()
     token = make_invitation(opened.engine, name, days * _DAY)
-    console.print(
-        f"{base_url}{REGISTER_PATH}/{token}", soft_wrap=True, highlight=False, markup=False
-    )
-    console.print(
+    print_line(f"{base_url}{REGISTER_PATH}/{token}")
+    print_line(
         f"For one platform, within {days:g} days, while the tool runs. Moodle: {_MOODLE_PLACE}: "
         "paste it as the tool URL, add LTI Advantage, and activate the tool. Canvas: "
-        "Admin > Apps > Manage > Install a new app > Dynamic Registration.",
-        soft_wrap=True,
+        "Admin > Apps > Manage > Install a new app > Dynamic Registration."
     )
 
 
@@ -223,10 +261,10 @@ def print_invitation(opened: Opened, name: str, days: float) -> None:
 @click.option("--retire", metavar="KID", help="Publish an older key no longer, and make none.")
 @click.pass_context
 def rotate_key(ctx: click.Context, retire: str | None) -> None:
-    """Make a new key to sign with; the older ones stay published until they are retired.
+    """Make a new key to sign with.
 
-    A server that runs uses it at once. Retire older keys after a day, or at once if they may have
-    become known.
+    The older ones stay published until they are retired. A server that runs uses it at once.
+    Retire older keys after a day, or at once if they may have become known.
 
     \b
     Examples:
@@ -236,12 +274,12 @@ def rotate_key(ctx: click.Context, retire: str | None) -> None:
     _require_extra()
     from autograder.lms.lti.keys import Keys, folder_of
 
-    keys = Keys.open(folder_of(Course(ctx.obj)))
+    keys = Keys.open(folder_of(course_of(ctx)))
     if retire is None:
         keys.rotate()
     else:
         keys.retire(retire)
     *older, current = keys.published
-    console.print(f"{keys.folder}\nin use     {current.kid}", soft_wrap=True, highlight=False)
+    print_line(f"{keys.folder}\nin use     {current.kid}")
     for key in reversed(older):
-        console.print(f"published  {key.kid}", soft_wrap=True, highlight=False)
+        print_line(f"published  {key.kid}")

@@ -6,8 +6,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from autograder.bridge.course import CourseError
-from autograder.cli.base import console
+from autograder.cli.base import print_line
 from autograder.cli.lms import (
     Opened,
     db_option,
@@ -65,12 +64,12 @@ def add(
             return
         _print_addresses(opened.base_url(), canvas=bool(canvas))
         if not given["client_id"]:
-            console.print("\nThen register it: repeat this command with --client-id.")
+            print_line("\nThen register it: repeat this command with --client-id.")
             return
         from autograder.lms.lti.registrations import add as add_registration
 
         number = add_registration(opened.engine, _facts(opened, canvas, given))
-        console.print(f"\nregistration {number}; try it: autograder lms check {number}")
+        print_line(f"\nregistration {number}; try it: autograder lms check {number}")
 
 
 def _facts(opened: Opened, canvas: str, given: Mapping[str, Any]) -> "RegistrationFacts":
@@ -85,6 +84,8 @@ def _facts(opened: Opened, canvas: str, given: Mapping[str, Any]) -> "Registrati
     told = {name: given[option] or known.get(name, "") for option, name in names.items()}
     lacking = [f"--{option.replace('_', '-')}" for option, name in names.items() if not told[name]]
     if lacking:
+        from autograder.bridge.course import CourseError
+
         raise CourseError(f"a platform that is not known needs {', '.join(lacking)} as well")
     return RegistrationFacts(
         **told,
@@ -115,6 +116,8 @@ def _canvas_facts(host: str) -> dict[str, str]:
     environments have their own.
     """
     if "/" in host or not urlsplit(f"//{host}").hostname:
+        from autograder.bridge.course import CourseError
+
         raise CourseError(f"--canvas takes a host, such as school{_CANVAS_CLOUD}, not {host!r}")
     kind = next((f"{one}." for one in ("beta", "test") if f".{one}{_CANVAS_CLOUD}" in host), "")
     server = f"https://sso.{kind}canvaslms.com"
@@ -141,12 +144,11 @@ def _print_addresses(base_url: str, *, canvas: bool = False) -> None:
         "Public key set (JWKS) URL": tool.KEYS_PATH,
         **({"Canvas: configuration by URL": tool.CANVAS_PATH} if canvas else {}),
     }
-    console.print("Enter in the platform:")
+    print_line("Enter in the platform:")
     for what, path in addresses.items():
-        console.print(f"  {what:38} {base_url}{path}", soft_wrap=True, highlight=False)
+        print_line(f"  {what:38} {base_url}{path}")
     if canvas:
-        console.print(
+        print_line(
             "In Canvas: Admin > Developer Keys > + LTI Key > Enter URL; then Settings > Apps > "
-            "+ App > By Client ID.",
-            soft_wrap=True,
+            "+ App > By Client ID."
         )

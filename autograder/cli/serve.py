@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from autograder.bridge.course import CourseError
-from autograder.cli.base import console, errors, jobs_option, main
+from autograder.cli.base import jobs_option, main, print_line, print_warning, unsafe_option
 from autograder.cli.lms import db_option, opened_course, url_option
 
 if TYPE_CHECKING:  # slow to import, or not installed
@@ -31,10 +30,7 @@ _DEMO_DATABASE: Final = "lms-demo.db"
     "--demo", is_flag=True,
     help="Also start a tiny learning platform of invented people, to try it all on this machine.",
 )  # fmt: skip
-@click.option(
-    "--allow-unsafe", is_flag=True,
-    help="Grade also where this machine lacks the walls against submissions of strangers.",
-)  # fmt: skip
+@unsafe_option
 @click.option("--verbose", is_flag=True, help="Log each request, without names and ids.")
 @click.pass_context
 def serve(
@@ -49,10 +45,11 @@ def serve(
     allow_unsafe: bool,
     verbose: bool,
 ) -> None:
-    """Serve the course to Moodle, Canvas, Open edX and others: hand in, grade, deliver grades.
+    """Serve the course to Moodle, Canvas, Open edX and others.
 
-    Browsers must reach it over TLS, so a web server with TLS stands in front; --url is its
-    address. Ctrl-C or SIGTERM ends it; what is left is done with the next start.
+    Students hand in there, submissions are graded, and grades are delivered. Browsers must reach
+    it over TLS, so a web server with TLS stands in front; --url is its address. Ctrl-C or SIGTERM
+    ends it; what is left is done with the next start.
 
     \b
     Examples:
@@ -61,6 +58,8 @@ def serve(
     """
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
+        from autograder.bridge.course import CourseError
+
         raise CourseError(
             f"`autograder serve` needs packages that are not installed ({', '.join(missing)}): "
             "pip install 'pytorch-autograder[lms]'"
@@ -74,18 +73,20 @@ def serve(
         db = f"sqlite:///{(ctx.obj / _DEMO_DATABASE).resolve()}"
     with opened_course(ctx, db, url) as opened:
         from autograder import doctor
+        from autograder.doctor.course import require_engine
         from autograder.lms.settings import serve_settings
         from autograder.web import server
 
         course = opened.course
         listening = server.listen(host, port)
         base_url = server.own_url(listening) if demo or not opened.url else opened.url
+        require_engine(course)
         course.settings.secret()  # one error now, rather than one for each submission
         if allow_unsafe:
             course.allow_unsafe()
         lacking = doctor.require_walls(course.settings.allow_unsafe)
         if lacking:
-            errors.print(f"autograder: UNSAFE: without {', '.join(lacking)}", style="bold red")
+            print_warning(f"UNSAFE: without {', '.join(lacking)}", strong=True)
         server.write_log(logging.INFO if verbose else logging.WARNING)
         server.serve(
             opened.engine,
@@ -98,22 +99,19 @@ def serve(
             demo_port=(port + 1 if port else 0) if demo else None,
             say=_say,
         )
-    console.print("ended; what is left is done with the next start")
+    print_line("ended; what is left is done with the next start")
 
 
 def _say(state: "AppState") -> None:
     """Tell a teacher where to go."""
     from autograder.lms.lti.registrations import list_registrations
 
-    console.print(f"serving {state.course.root} at {state.base_url}", soft_wrap=True)
+    print_line(f"serving {state.course.root} at {state.base_url}")
     if state.demo:
-        console.print(
+        print_line(
             f"open {state.demo} in a browser: a small platform of invented people, on this machine "
-            "only. What they hand in goes into this course",
-            soft_wrap=True,
+            "only. What they hand in goes into this course"
         )
     elif not list_registrations(state.engine):
-        console.print(
-            "no learning platform is connected yet: see `autograder lms --help`", soft_wrap=True
-        )
-    console.print("Ctrl-C ends it")
+        print_line("no learning platform is connected yet: see `autograder lms --help`")
+    print_line("Ctrl-C ends it")

@@ -123,12 +123,18 @@ def test_without_the_minimum_a_submission_is_not_run(without: set[str]) -> None:
 
 
 def test_doctor_says_of_each_wall_whether_it_stands_and_how_to_mend_it() -> None:
-    code = "from autograder.cli import main; main(['doctor'])"
+    code = """
+        import tempfile
+        from autograder.cli import main
+        main(["--course", tempfile.mkdtemp(), "doctor"])
+    """
     lines = in_mode("bare", code).splitlines()
-    told = {line[2:].split("  ")[0].strip(): line for line in lines if line[:1] in "✔✘"}
-    assert list(told) == list(walls.WALLS)
+    rows = lines[lines.index("walls around a submission") + 1 :]
+    told = {re.split(" {2,}", line)[1]: line for line in rows if line[:1] in "✔!✘"}
+    assert list(told)[:-1] == list(walls.WALLS)
     assert told[walls.SECCOMP].startswith("✔")
-    assert told[walls.ROOT].startswith("✘") and "To mend:" in told[walls.ROOT]
+    assert told[walls.ROOT].startswith("!") and "To mend:" in told[walls.ROOT]
+    assert told["submissions of strangers"].startswith("✔")
     assert "can be graded on this machine" in lines[-1]
 
 

@@ -1,8 +1,9 @@
 """Which walls stand around a submission on this machine, and what to do about missing ones."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from autograder.doctor.findings import Check
 from autograder.runner import landlock, walls
 from autograder.runner.limits import Limits
 from autograder.runner.warm import JailError, WarmProcess
@@ -25,6 +26,28 @@ def examine() -> list[Standing]:
     """
     raised = _probe()
     return [_standing(name, name in raised) for name in walls.WALLS]
+
+
+def checks() -> Iterator[Check]:
+    """Each wall, and whether those that stand are enough for submissions of strangers.
+
+    Raises:
+        WarmProcessError: not even an empty submission can be run.
+    """
+    raised = _probe()
+    lacking = walls.missing_for_untrusted(raised)
+    for name in walls.WALLS:
+        wall = _standing(name, name in raised)
+        yield Check(name, "ok" if wall.stands else "warning", wall.told)
+    if lacking:
+        yield Check(
+            "submissions of strangers",
+            "failed",
+            f"`autograder grade` refuses them here; missing: {', '.join(lacking)}",
+            "raise one of these walls; or, for people whom you trust, grade with --allow-unsafe",
+        )
+    else:
+        yield Check("submissions of strangers", "ok", "can be graded on this machine")
 
 
 def require_walls(allow_unsafe: bool) -> list[str]:

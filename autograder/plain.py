@@ -1,0 +1,15 @@
+"""Text that others wrote, with nothing in it that a terminal would obey."""
+
+
+def printable(text: str) -> str:
+    """The text with a space for each character that is not seen, or turns what is seen around.
+
+    That are control characters, escape sequences among them, marks of the direction of writing
+    and halves of characters, as names of files can hold them. Line ends stay.
+    """
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+
+
+def one_line(text: str) -> str:
+    """The same in one line, for names: a line end in one must not begin a line of its own."""
+    return printable(text).replace("\n", " ")
