@@ -1,19 +1,14 @@
-"""Commands on a course as a whole: release, collect, export, report, secret, doctor."""
+"""Commands on a course as a whole: release, export, report, secret, doctor."""
 
 import sys
-from collections import Counter
 from pathlib import Path
 
 import click
-from rich.table import Table
-from rich.text import Text
 
 from autograder import doctor
 from autograder.bridge.course import Course, CourseError
 from autograder.bridge.seeds import rotate_secret
 from autograder.cli.base import assignments_argument, console, errors, main, open_course, plain
-from autograder.collect import Received
-from autograder.collect import collect as collect_class
 from autograder.runner import walls
 
 
@@ -30,51 +25,6 @@ def release(ctx: click.Context, assignments: tuple[str, ...]) -> None:
     for name in chosen:
         course.release(name)
         console.print(f"released {name}: {course.folder('release', name)}", soft_wrap=True)
-
-
-@main.command()
-@click.argument("assignment")
-@click.argument("path", type=click.Path(path_type=Path, exists=True))
-@click.option("--replace", is_flag=True, help="Replace submissions that are already there.")
-@click.option("--dry-run", is_flag=True, help="Show the same and write nothing.")
-@click.pass_context
-def collect(ctx: click.Context, assignment: str, path: Path, replace: bool, dry_run: bool) -> None:
-    """Put the submissions of a class below submitted/, from an export of Moodle or Canvas.
-
-    PATH is the downloaded archive or the folder it was unpacked to; folders named
-    STUDENT/NOTEBOOK.ipynb are taken as well.
-
-    \b
-    Examples:
-      autograder collect tensores ~/Downloads/tensores.zip --dry-run
-      autograder collect tensores ~/Downloads/tensores.zip
-    """
-    received = collect_class(Course(ctx.obj), assignment, path, replacing=replace, dry_run=dry_run)
-    _print_received(received, dry_run)
-    if any(one.outcome == "refused" for one in received):
-        errors.print("autograder: some of it was refused; see the table", style="red")
-        sys.exit(1)
-
-
-def _print_received(received: list[Received], dry_run: bool) -> None:
-    """A table of students and files; all of it is text that students wrote, so no markup."""
-    table = Table("student", "outcome", "files", "notes", header_style="bold")
-    styles = {"refused": "red", "already there": "dim"}
-    for one in received:
-        table.add_row(
-            Text(one.student or "–"),
-            Text(one.outcome, styles.get(one.outcome, "")),
-            Text("\n".join(one.files)),
-            Text("\n".join(one.notes)),
-        )
-    console.print(table)
-    count = Counter(one.outcome for one in received)
-    console.print(
-        f"{count['collected']} collected, {count['replaced']} replaced, "
-        f"{count['already there']} already there, {count['refused']} refused"
-        + ("; nothing was written: this was a dry run" if dry_run else ""),
-        soft_wrap=True,
-    )
 
 
 @main.command()

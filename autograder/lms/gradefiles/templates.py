@@ -32,7 +32,7 @@ _BYTE_ORDER_MARKS: Final = {
     b"\xfe\xff": "utf-16",
 }
 _COLLECTED: Final = re.compile(r"(.+)_([0-9]{1,20})")
-"""What `autograder collect` makes of a name and the number of an LMS."""
+"""What `autograder import` makes of a name and the number of an LMS."""
 
 
 @dataclass
@@ -190,7 +190,7 @@ def _names(of_row: Callable[[Cells], str]) -> list[Key]:
 
 
 def _collected(number: Callable[[Cells], str], name: Callable[[Cells], str]) -> Key:
-    """The number that `autograder collect` has put behind the student's name."""
+    """The number that `autograder import` has put behind the student's name."""
 
     def ours(row: Row) -> str:
         made = _COLLECTED.fullmatch(row.bare_id)
