@@ -60,11 +60,6 @@ class Matcher:
             "id number": _index((one.idnumber, one) for one in roster.people),
             "e-mail": _index((one.email, one) for one in roster.people),
         }
-        self._ids_of_words: dict[str, list[tuple[How, Words, list[Person]]]] = defaultdict(list)
-        for how, index in self._ids.items():
-            for key, people in index.items():
-                if len(letters(key)) >= _SHORTEST_ID:
-                    self._ids_of_words[words(key)[0]].append((how, words(key), people))
         self._addresses = _index((one.email.partition("@")[0], one) for one in roster.people)
         self._numbers = {
             "Moodle": _index((one.participant, one) for one in roster.people),
@@ -76,6 +71,13 @@ class Matcher:
         self._of_word = _index(
             (word, one) for one in roster.people for name in _names(one) for word in name
         )
+        self._ids_of_words: dict[str, list[tuple[How, Words, list[Person]]]] = defaultdict(list)
+        for how, index in self._ids.items():
+            for key, people in index.items():
+                parts = words(key)
+                # an id that is a name as well, such as `ana`, says nothing among other words
+                if len("".join(parts)) >= _SHORTEST_ID and not set(parts) <= self._of_word.keys():
+                    self._ids_of_words[parts[0]].append((how, parts, people))
 
     def match(self, sender: Sender) -> Match:
         """Whose it is, or why that cannot be told and who comes into question."""
@@ -118,7 +120,7 @@ class Matcher:
 
     def _near(self, sender: Sender) -> tuple[Person, ...]:
         """Students who share words of their names with it, for a person to choose from."""
-        said = list(words(sender.name))
+        said = list(words(uncopied(sender.name)))
         if sender.layout == "Canvas":
             squeezed = letters(sender.name)
             said = [w for w in self._of_word if len(w) >= _SHORTEST_ID and w in squeezed]
