@@ -212,7 +212,7 @@ def _people(table: Table) -> list[_Listed]:
         twin = found.setdefault(one.person.student.casefold(), one)
         if twin.person != one.person:
             raise CourseError(
-                f"{table.path}, lines {twin.line} and {one.line}: both are {one.person.student!r}: "
+                f"{table.path}, lines {twin.line} and {one.line}: both are {twin.person.student!r}: "
                 "give each student an id of their own"
             )
     return list(found.values())

@@ -91,15 +91,16 @@ def _bytes_of(path: Path) -> bytes:
 def _decoded(path: Path, data: bytes) -> tuple[str, str]:
     if data.startswith(_WORKBOOKS):
         raise CourseError(f"{path} is a workbook or an archive: save the list as CSV")
-    encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError:
-        encoding = "cp1252"  # what Excel writes in Western Europe where it does not write UTF-8
+    marked = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "")
+    # cp1252 is what Excel writes in Western Europe where it does not write UTF-8
+    for encoding in (marked,) if marked else ("utf-8", "cp1252"):
         try:
             text = data.decode(encoding)
-        except UnicodeDecodeError as error:
-            raise _no_text(path) from error
+            break
+        except UnicodeDecodeError:
+            continue
+    else:
+        raise _no_text(path)
     if "\0" in text or any(char in text for char in "\x01\x02\x03\x04\x05\x06\x07\x08"):
         raise _no_text(path)
     if not text.strip():
