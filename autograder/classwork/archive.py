@@ -29,7 +29,6 @@ UNREADABLE: Final = (  # what zipfile is known to raise for content that is not 
     OSError,
 )
 _JUNK: Final = {"__MACOSX", ".DS_Store", ".ipynb_checkpoints", "Thumbs.db", "desktop.ini"}
-_SHOWN: Final = 120
 
 
 @dataclass(frozen=True)
@@ -187,12 +186,3 @@ def name_fault(parts: tuple[str, ...]) -> str:
 def is_junk(parts: tuple[str, ...]) -> bool:
     """Whether a program left it behind: nobody handed it in."""
     return any(part in _JUNK or part.startswith("._") for part in parts)
-
-
-def shown(name: str) -> str:
-    """A name that is safe to print: no control characters, not endless."""
-    text = "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in name[:_SHOWN]
-    )
-    return text if len(name) <= _SHOWN else f"{text}…"

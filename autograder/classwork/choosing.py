@@ -10,10 +10,11 @@ from typing import IO, Final
 
 from autograder.bridge.files import TIMESTAMP
 from autograder.classwork import limits
-from autograder.classwork.archive import UNREADABLE, is_junk, shown, split, zip_members
+from autograder.classwork.archive import UNREADABLE, is_junk, split, zip_members
 from autograder.classwork.gathering import File, Work
 from autograder.classwork.layouts import Place, meant_notebook
 from autograder.classwork.limits import Budget, Refused
+from autograder.classwork.names import shown
 
 Placed = dict[tuple[str, ...], File]
 _CHUNK: Final = 64 * 1024

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from autograder.classwork.archive import Member, is_junk, name_fault, shown, split
+from autograder.classwork.archive import Member, is_junk, name_fault, split
 from autograder.classwork.layouts import Place, Sender, Task, place_of, wrapper_of
+from autograder.classwork.names import shown
 
 NO_STUDENT = "belongs to no student: give Moodle's or Canvas's export, or STUDENT/NOTEBOOK.ipynb"
 
@@ -39,8 +40,8 @@ class Work:
     """All that one student handed in."""
 
     sender: Sender
-    entry: str = ""
-    """The name in the export by which a teacher finds it."""
+    entries: list[str] = field(default_factory=list)
+    """Their names in the export, by which a teacher finds them."""
     files: list[File] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -102,7 +103,9 @@ def gather(
             if fault or not member.folder:
                 strays.append(Stray(shown(member.name), fault or NO_STUDENT))
             continue
-        work = works.setdefault(place.sender, Work(place.sender, parts[0]))
+        work = works.setdefault(place.sender, Work(place.sender))
+        if parts[0] not in work.entries:
+            work.entries.append(parts[0])
         work.add(place, member, fault)
     return list(works.values()), strays
 

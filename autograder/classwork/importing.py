@@ -8,11 +8,12 @@ from typing import Final
 
 from autograder.bridge.course import Course, CourseError
 from autograder.bridge.students import add_students, read_students
-from autograder.classwork.archive import Member, members_of, shown
+from autograder.classwork.archive import Member, members_of
 from autograder.classwork.choosing import HandIn
 from autograder.classwork.gathering import Work, gather
 from autograder.classwork.layouts import Task
 from autograder.classwork.matching import How, Matcher
+from autograder.classwork.names import shown
 from autograder.classwork.roster import SAFE_ID, Person, Roster, of_file, of_gradebook
 from autograder.classwork.settling import Settled, read_map
 from autograder.classwork.writing import Outcome, Taken, Writer, workplace
@@ -145,11 +146,11 @@ def _matched(
         elif students is None and matcher is not None:
             match = matcher.match(work.sender)
             if match.person is None:
-                report.unmatched.append(Unmatched(work.entry, match.reason, match.candidates))
+                report.unmatched.append(Unmatched(work.entries[0], match.reason, match.candidates))
                 continue
             students, how = [match.person.student], match.how
         elif not students:
-            report.left_out.append(work.entry)
+            report.left_out += work.entries
         for student in students or ():
             found.setdefault(student, _Found(how)).works.append(work)
     if settled is not None:
@@ -168,7 +169,7 @@ def _received(writer: Writer, student: str, found: _Found, listed: Person | None
         taken.outcome,
         taken.files,
         taken.notes,
-        [shown(work.entry) for work in found.works],
+        [shown(entry) for work in found.works for entry in work.entries],
         found.how,
         _is_late(found.works, listed),
     )

@@ -147,7 +147,7 @@ def _of_file(name: str, task: Task) -> Place | None:
     plain = uncopied(path.stem)
     person, dash, title = plain.partition(" - ")
     if dash and words(title) in task.names:
-        sender = Sender("Classroom", person, _plain_id(person), person)
+        sender = Sender("Classroom", name, _plain_id(person), person)
     else:
         sender = Sender("file", name, _plain_id(path.stem), path.stem)
     return Place(sender, (name,), means=means)

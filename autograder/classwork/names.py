@@ -9,6 +9,7 @@ ID: Final = re.compile(r"[a-z0-9_][a-z0-9._-]{0,59}")
 _FOLDED: Final = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
 )
+_SHOWN: Final = 120
 _APOSTROPHES: Final = re.compile("['`´’‘ʼ]")
 
 
@@ -40,3 +41,12 @@ def id_of(name: str, number: str) -> str:
     if not number:
         return slug(name)[:60]
     return f"{slug(name)[: 59 - len(number)] or 'student'}_{number}"
+
+
+def shown(name: str) -> str:
+    """A name that is safe to print: no control characters, not endless."""
+    text = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in name[:_SHOWN]
+    )
+    return text if len(name) <= _SHOWN else f"{text}…"

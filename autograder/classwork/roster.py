@@ -212,8 +212,8 @@ def _people(table: Table) -> list[_Listed]:
         twin = found.setdefault(one.person.student.casefold(), one)
         if twin.person != one.person:
             raise CourseError(
-                f"{table.path}, lines {twin.line} and {one.line}: both are {twin.person.student!r}: "
-                "give each student an id of their own"
+                f"{table.path}, lines {twin.line} and {one.line}: both are "
+                f"{twin.person.student!r}: give each student an id of their own"
             )
     return list(found.values())
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from autograder.bridge.course import CourseError
-from autograder.classwork.archive import shown
 from autograder.classwork.gathering import Work
 from autograder.classwork.matching import Matcher
-from autograder.classwork.names import words
+from autograder.classwork.names import shown, words
 from autograder.classwork.roster import SAFE_ID, Person
 from autograder.classwork.tables import cell_of, read_table, written
 
@@ -35,12 +34,24 @@ class Settled:
     used: set[str] = field(default_factory=set)
 
     def students_of(self, work: Work) -> list[str] | None:
-        """The ids that were given to a file; nothing in the list leaves it out; None: not said."""
-        for name in (work.entry, work.sender.label):
-            if (key := _key(name)) in self.said:
-                self.used.add(key)
-                return [one for one in self.said[key].students if one != LEFT_OUT]
-        return None
+        """The ids that were given to a hand-in by any of its names in the export.
+
+        Returns:
+            Nobody where it is to be left out; None where nothing was said.
+
+        Raises:
+            CourseError: its files are given to different students, and an LMS says they are one's.
+        """
+        keys = {_key(name) for name in (*work.entries, work.sender.label)} & self.said.keys()
+        self.used |= keys
+        said = sorted((self.said[key] for key in keys), key=lambda one: one.line)
+        for one in said:
+            if set(one.students) != set(said[0].students):
+                raise CourseError(
+                    f"{self.path}, lines {said[0].line} and {one.line}: these are files of one "
+                    f"student, {shown(work.sender.label)}, and are given to different ones"
+                )
+        return [one for one in said[0].students if one != LEFT_OUT] if said else None
 
     def require_used(self) -> None:
         """Make sure that every file of the list was there.
@@ -110,11 +121,23 @@ def _student(where: str, text: str, matcher: Matcher | None) -> str:
     return people[0].student
 
 
+def require_free(path: Path) -> None:
+    """Make sure that a list may be written, before anything else is done.
+
+    Raises:
+        CourseError: there is something in its place already, or no folder for it.
+    """
+    if path.exists() or path.is_symlink():
+        raise CourseError(f"{path} is there already: give another name for the list")
+    if not path.parent.is_dir():
+        raise CourseError(f"{path} cannot be written: there is no folder {path.parent}")
+
+
 def write_map(path: Path, rows: Iterable[tuple[str, Sequence[Person], str]]) -> None:
     """Write a list of files with nobody in it yet, and who comes into question for each.
 
     Raises:
-        CourseError: there is something in its place already.
+        CourseError: it cannot be written.
     """
     table = [("file", "student", "candidates", "reason")]
     for name, people, reason in rows:
@@ -123,7 +146,5 @@ def write_map(path: Path, rows: Iterable[tuple[str, Sequence[Person], str]]) -> 
     try:
         with path.open("x", encoding="utf-8-sig", newline="") as file:
             file.write(written(table))
-    except FileExistsError as error:
-        raise CourseError(f"{path} is there already: give another name for the list") from error
     except OSError as error:
         raise CourseError(f"{path} cannot be written: {error.strerror}") from error

@@ -14,10 +14,11 @@ from typing import Final, Literal
 from autograder.bridge.course import Course, CourseError
 from autograder.bridge.files import detour
 from autograder.classwork import limits
-from autograder.classwork.archive import name_fault, shown
+from autograder.classwork.archive import name_fault
 from autograder.classwork.choosing import HandIn, choose, copy
 from autograder.classwork.gathering import File
 from autograder.classwork.limits import Budget, Refused
+from autograder.classwork.names import shown
 
 Outcome = Literal["imported", "replaced", "already there", "refused"]
 _TEMPORARY: Final = ".import-"

@@ -4,21 +4,23 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
 from rich.text import Text
 
-from autograder.bridge.course import Course
-from autograder.classwork.archive import shown
-from autograder.classwork.importing import Received, Report, import_work
-from autograder.classwork.roster import Person
-from autograder.classwork.settling import write_map
+from autograder.classwork.names import shown
 from autograder.cli.base import console, errors, main
+
+if TYPE_CHECKING:
+    from autograder.classwork.importing import Received, Report
+    from autograder.classwork.roster import Person
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _LATE = {True: "late", False: "no", None: ""}
+_ENTRIES = 4
+"""So many names in the export are shown of one student's."""
 _STYLES = {"refused": "red", "already there": "dim"}
 
 
@@ -67,13 +69,20 @@ def import_command(
       autograder import tensores entregas/ --roster class.csv --write-map whose.csv
       autograder import tensores entregas/ --roster class.csv --map whose.csv
     """
+    from autograder.bridge.course import Course
+    from autograder.classwork.importing import import_work
+    from autograder.classwork.settling import require_free
+
+    if write_map is not None:
+        require_free(write_map)
     report = import_work(
         Course(ctx.obj), assignment, path,
         roster=roster, said=said, replacing=replace, dry_run=dry_run,
     )  # fmt: skip
     is_written = _write_map(report, write_map)
     if as_json:
-        click.echo(json.dumps(_as_data(report, assignment, dry_run), ensure_ascii=False, indent=2))
+        # in ASCII, so that no name that a student chose reaches a terminal
+        click.echo(json.dumps(_as_data(report, assignment, dry_run), indent=2))
     else:
         _print(report, dry_run, write_map if is_written else None)
     if not report.is_whole:
@@ -81,7 +90,9 @@ def import_command(
         sys.exit(1)
 
 
-def _write_map(report: Report, path: Path | None) -> bool:
+def _write_map(report: "Report", path: Path | None) -> bool:
+    from autograder.classwork.settling import write_map
+
     rows = [(one.entry, one.candidates, one.reason) for one in report.unmatched if one.is_work]
     if path is None or not rows:
         return False
@@ -89,7 +100,7 @@ def _write_map(report: Report, path: Path | None) -> bool:
     return True
 
 
-def _as_data(report: Report, assignment: str, dry_run: bool) -> dict[str, Any]:
+def _as_data(report: "Report", assignment: str, dry_run: bool) -> dict[str, Any]:
     """The report as JSON: docs/teachers.md describes it."""
     roster = report.roster
     return {
@@ -130,7 +141,7 @@ def _as_data(report: Report, assignment: str, dry_run: bool) -> dict[str, Any]:
 # For people. All of it is text that students wrote, so no markup
 
 
-def _print(report: Report, dry_run: bool, written: Path | None) -> None:
+def _print(report: "Report", dry_run: bool, written: Path | None) -> None:
     console.print(_table(report.received))
     _print_list(
         "Not matched, so not taken:",
@@ -150,12 +161,12 @@ def _print(report: Report, dry_run: bool, written: Path | None) -> None:
     _print_line(_summary(report, dry_run))
 
 
-def _table(received: list[Received]) -> Table:
+def _table(received: list["Received"]) -> Table:
     table = Table("handed in as", "student", "matched by", "late", "outcome", "files and notes",
                   header_style="bold")  # fmt: skip
     for one in received:
         table.add_row(
-            Text("\n".join(one.entries)),
+            Text("\n".join(one.entries[:_ENTRIES]) + ("\n…" * (len(one.entries) > _ENTRIES))),
             Text(one.student),
             Text("–" if one.how == "no roster" else one.how),
             Text(_LATE[one.late], "yellow" if one.late else ""),
@@ -165,7 +176,7 @@ def _table(received: list[Received]) -> Table:
     return table
 
 
-def _summary(report: Report, dry_run: bool) -> str:
+def _summary(report: "Report", dry_run: bool) -> str:
     count = Counter(one.outcome for one in report.received)
     told = [
         f"{count['imported']} imported, {count['replaced']} replaced, "
@@ -181,7 +192,7 @@ def _summary(report: Report, dry_run: bool) -> str:
     return "; ".join(told)
 
 
-def _named(person: Person) -> str:
+def _named(person: "Person") -> str:
     return shown(f"{person.student} ({person.full_name})" if person.full_name else person.student)
 
 

@@ -265,8 +265,8 @@ def test_a_students_name_in_a_files_name_does_not_make_it_theirs() -> None:
 def test_a_lone_folder_is_a_student_if_it_is_called_like_one() -> None:
     around = gathered("entregas/Ana Gil.ipynb", people=tuple(CLASS))
     theirs = gathered("Ana Gil/trabajo.ipynb", people=tuple(CLASS))
-    assert [work.entry for work in around] == ["Ana Gil.ipynb"]
-    assert [work.entry for work in theirs] == ["Ana Gil"]
+    assert [one for work in around for one in work.entries] == ["Ana Gil.ipynb"]
+    assert [one for work in theirs for one in work.entries] == ["Ana Gil"]
 
 
 # Names
