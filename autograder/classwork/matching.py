@@ -4,8 +4,8 @@ An LMS's own names are compared whole. What people call files is looked through 
 or id, in any order and among other words; where it fits two students it is nobody's.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -65,7 +65,7 @@ class Matcher:
             "Moodle": _index((one.participant, one) for one in roster.people),
             "Canvas": _index((one.number, one) for one in roster.people),
         }
-        self._names = {one.student: _names(one) for one in roster.people}
+        self._names = {one.student: [Counter(n) for n in _names(one)] for one in roster.people}
         self._named = _index((_key(name), one) for one in roster.people for name in _names(one))
         self._squeezed = _index((name, one) for one in roster.people for name in _squeezed(one))
         self._of_word = _index(
@@ -156,7 +156,8 @@ class Matcher:
 
     def _add_named(self, found: _Evidence, name: str) -> None:
         """Those whose whole name it is, in any order."""
-        found.add(self._named.get(_key(words(name)), ()), "name")
+        said = words(name)
+        found.add(_surest(self._named.get(_key(said), ()), said), "name")
 
     # What people call files and folders
 
@@ -194,22 +195,51 @@ class Matcher:
 
         `gil_ana` may be of Ana Gil, and of Ana Gil Ruiz as well; `gil_ruiz_ana` is the latter's.
         """
-        spoken = set(said)
+        spoken = Counter(said)  # García García is not García
         near = {one.student: one for word in said for one in self._of_word.get(word, ())}
+        own = set(said) - self._task_words
         fits = [
-            set(name)
+            name
             for student in near
             for name in self._names[student]
-            if set(name) <= spoken and (len(name) > 1 or spoken - self._task_words == set(name))
+            if _within(name, spoken) and (name.total() > 1 or own == set(name))
         ]
         longest = [name for name in fits if not any(name < other for other in fits)]
         people = [
             one
             for one in near.values()
-            if any(fit <= set(name) for fit in longest for name in self._names[one.student])
+            if any(_within(fit, name) for fit in longest for name in self._names[one.student])
         ]
+        if all(name in longest[:1] for one in people for name in self._names[one.student]):
+            people = _surest(people, said)
         squeezed = (word for word in said if len(word) >= _SHORTEST_SQUEEZED)
         return people + [one for word in squeezed for one in self._squeezed.get(word, ())]
+
+
+def _within(part: Counter[str], whole: Counter[str]) -> bool:
+    """Whether all words of one are in another, as often; the keys alone are compared quicker."""
+    return part.keys() <= whole.keys() and part <= whole
+
+
+def _surest(people: Sequence[Person], said: Words) -> list[Person]:
+    """Of those whose names have the same words, the one who has them in that order, if one has.
+
+    Ana Gil Sol and Ana Sol Gil may be in one class.
+    """
+    in_order = [one for one in people if any(contains(said, order) for order in _orders(one))]
+    return in_order if len(in_order) == 1 else list(people)
+
+
+def _orders(person: Person) -> list[Words]:
+    """A student's names as they are written, the given one or the family's first."""
+    last, _comma, first = person.name.partition(",")
+    pairs = ((person.given, person.family), (first, last))
+    return [
+        found
+        for one, other in pairs
+        for text in (f"{one} {other}", f"{other} {one}")
+        if (found := words(text))
+    ]
 
 
 def _index(pairs: Iterable[tuple[str, Person]]) -> _Index:

@@ -62,7 +62,8 @@ class Writer:
         except Refused as refused:
             if new and new.exists():
                 shutil.rmtree(new)
-            return Taken("refused", notes=[str(refused)])
+            left_out = [note for work in hand_in.works for note in work.notes]
+            return Taken("refused", notes=[str(refused), *left_out])
         if self.place and new:
             _install(new, destination, self.place / ".old" / student / self.assignment)
         files = [shown("/".join(parts)) for parts in placed]

@@ -308,6 +308,7 @@ def test_what_was_typed_into_canvas_is_no_stray_file(
     zoe = of(report, "zoe")
     assert (zoe.outcome, zoe.late) == ("refused", True)
     assert "no notebook handed in" in zoe.notes[0]
+    assert zoe.notes[1] == "a link given to Canvas was left out"
 
 
 # What a teacher says
