@@ -83,8 +83,7 @@ class Matcher:
         """Whose it is, or why that cannot be told and who comes into question."""
         found = _Evidence()
         if sender.layout in self._numbers:
-            if sender.number:
-                found.add(self._numbers[sender.layout].get(sender.number, ()), "number")
+            found.add(self._of_number(sender), "number")
             if not found.found and not sender.hidden:
                 is_moodle = sender.layout == "Moodle"
                 found = self._of_moodle(sender) if is_moodle else self._of_canvas(sender)
@@ -132,6 +131,19 @@ class Matcher:
         return tuple(one for _count, one in nearest[:_CANDIDATES])
 
     # What an LMS writes
+
+    def _of_number(self, sender: Sender) -> list[Person]:
+        """By the LMS's number, which in Moodle may also be that of a group."""
+        people = self._numbers[sender.layout].get(sender.number, []) if sender.number else []
+        if sender.layout == "Canvas" or sender.hidden:
+            return people
+        said = set(words(sender.name))
+        return [
+            one
+            for one in people
+            if not self._names[one.student]
+            or any(said & name.keys() for name in self._names[one.student])
+        ]
 
     def _of_moodle(self, sender: Sender) -> _Evidence:
         """By the whole name, which older versions put behind that of a group and a hyphen."""

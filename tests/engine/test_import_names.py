@@ -96,6 +96,8 @@ MOODLE = [
             "Participante_77_assignsubmission_file_/t.ipynb", "", "Moodle hides whose it is"),
     Pattern("a group's one submission", f"{DOWNLOADER}, teamsubmission: name and id of the group",
             "Group 1_4711_assignsubmission_file/t.ipynb", "", "fits nobody"),
+    Pattern("a group whose number is also a student's", f"{DOWNLOADER}, teamsubmission",
+            "Group 1_1234567_assignsubmission_file/t.ipynb", "", "fits nobody"),
     Pattern("those without a group", f"{DOWNLOADER}, teamsubmission: defaultteam has no id",
             "Default group_assignsubmission_file/t.ipynb", "", "fits nobody"),
     Pattern("two of one name", DOWNLOADER, "Luis Sol_99_assignsubmission_file/t.ipynb",
