@@ -66,6 +66,23 @@ class GradebookError(CourseError):
     """The gradebook cannot be used, which is no matter of one submission."""
 
 
+@contextmanager
+def gradebook_errors(doing: str = "used") -> Iterator[None]:
+    """Say in one sentence what a database's driver says of the gradebook.
+
+    Args:
+        doing: what could not be done with it: ``used``, ``read`` or ``written``.
+
+    Raises:
+        GradebookError: in the place of a ``DBAPIError``.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        told = problem_told(str(error)) or f"the gradebook cannot be {doing}: {error.orig}"
+        raise GradebookError(told) from error
+
+
 @dataclass
 class Summary:
     """What became of one submission."""

@@ -21,7 +21,7 @@ from autograder.bridge.files import TIMESTAMP, detour
 from autograder.bridge.gradebook import not_released, problem_told
 from autograder.bridge.preprocessors import RunGraders, grading_process
 from autograder.bridge.record import digest
-from autograder.bridge.totals import read_totals
+from autograder.bridge.totals import read_totals, seconds_of
 from autograder.grading.cells import CodeCell
 from autograder.grading.client import GradingError
 from autograder.grading.dependencies import imported
@@ -66,6 +66,8 @@ class Marked(Summary):
 
     penalty: float = 0.0
     """Points that nbgrader took for being late; ``score`` is without them."""
+    late_seconds: float = 0.0
+    """How late it was, by the deadline and extension that the gradebook had before the grading."""
     needs_person: bool = False
     by_hand: str = ""
     """A digest of what persons gave, which the pages show."""
@@ -85,14 +87,15 @@ def mark(course: Course, hand_in: HandIn) -> Marked:
         OSError: the folders cannot be written.
     """
     summary = Summary(hand_in.assignment, hand_in.student)
+    late = 0.0
     if hand_in.notebooks:
         place(course, hand_in)
-        _prepare_gradebook(course, hand_in)
+        late = _prepare_gradebook(course, hand_in)
         course.forget_inputs()
         summary = course.autograde(hand_in.assignment, hand_in.student, hand_in.force)
         if summary.error:
             return Marked(**asdict(summary))
-    marked = Marked(**asdict(summary))
+    marked = Marked(**asdict(summary), late_seconds=late)
     _add_total(course, marked)
     try:
         _add_pages(course, marked)
@@ -180,8 +183,11 @@ def _workplace(submitted: Path, submission: str) -> Iterator[Path]:
 # The gradebook
 
 
-def _prepare_gradebook(course: Course, hand_in: HandIn) -> None:
+def _prepare_gradebook(course: Course, hand_in: HandIn) -> float:
     """Have the gradebook know what nbgrader's grading reads there, such as an extension.
+
+    Returns:
+        How many seconds late the attempt is.
 
     Raises:
         GradebookError: it cannot be used.
@@ -196,6 +202,7 @@ def _prepare_gradebook(course: Course, hand_in: HandIn) -> None:
                 if notebook.name not in hand_in.notebooks:
                     # nbgrader looks only at what was handed in
                     notebook.late_submission_penalty = None
+            due = submission.duedate
             gradebook.db.commit()
     except MissingEntry as error:
         raise CourseError(not_released(hand_in.assignment)) from error
@@ -203,6 +210,7 @@ def _prepare_gradebook(course: Course, hand_in: HandIn) -> None:
         if told := problem_told(str(error)):
             raise GradebookError(told) from error
         raise CourseError(f"{hand_in.assignment}/{hand_in.student}: {error}") from error
+    return 0.0 if due is None else max(0.0, hand_in.received - seconds_of(due))
 
 
 def _name_student(gradebook: Any, hand_in: HandIn) -> None:

@@ -8,11 +8,9 @@ from typing import Final
 from nbgrader.api import Student
 from sqlalchemy import create_engine, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from autograder.bridge.course import Course, GradebookError
-from autograder.bridge.gradebook import problem_told
+from autograder.bridge.course import Course, gradebook_errors
 
 _LONGEST: Final = 128
 """What nbgrader's columns hold."""
@@ -44,11 +42,8 @@ def read_students(course: Course) -> list[Enrolled]:
     ).order_by(Student.id)
     engine = create_engine(url)  # only to read: nbgrader's own looks at every table first
     try:
-        with Session(engine) as session:
+        with gradebook_errors("read"), Session(engine) as session:
             rows = session.execute(query).all()
-    except DBAPIError as error:
-        told = problem_told(str(error)) or f"the gradebook cannot be read: {error.orig}"
-        raise GradebookError(told) from error
     finally:
         engine.dispose()
     return [Enrolled(*(value or "" for value in row)) for row in rows]
@@ -60,19 +55,15 @@ def add_students(course: Course, students: Iterable[Enrolled]) -> None:
     Raises:
         GradebookError: it cannot be used.
     """
-    try:
-        with course.gradebook() as gradebook:
-            gradebook.db.add_all(
-                Student(
-                    id=one.student,
-                    first_name=one.given_name[:_LONGEST] or None,
-                    last_name=one.family_name[:_LONGEST] or None,
-                    email=one.email[:_LONGEST] or None,
-                    lms_user_id=one.user[:_LONGEST] or None,
-                )
-                for one in students
+    with gradebook_errors("used"), course.gradebook() as gradebook:
+        gradebook.db.add_all(
+            Student(
+                id=one.student,
+                first_name=one.given_name[:_LONGEST] or None,
+                last_name=one.family_name[:_LONGEST] or None,
+                email=one.email[:_LONGEST] or None,
+                lms_user_id=one.user[:_LONGEST] or None,
             )
-            gradebook.db.commit()
-    except DBAPIError as error:
-        told = problem_told(str(error)) or f"the gradebook cannot be used: {error.orig}"
-        raise GradebookError(told) from error
+            for one in students
+        )
+        gradebook.db.commit()

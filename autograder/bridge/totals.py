@@ -25,11 +25,10 @@ from nbgrader.api import (
 )
 from sqlalchemy import Integer, case, cast, create_engine, func, or_, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from autograder.bridge.course import Course, CourseError, GradebookError
-from autograder.bridge.gradebook import not_released, problem_told
+from autograder.bridge.course import Course, CourseError, gradebook_errors
+from autograder.bridge.gradebook import not_released
 from autograder.bridge.record import digest
 
 _STUDENTS_AT_ONCE: Final = 500
@@ -88,6 +87,21 @@ def read_facts(course: Course, assignment: str) -> Facts:
     """
     with _reading(course, assignment) as session:
         return _facts(session, assignment)
+
+
+def read_deadlines(course: Course) -> dict[str, float | None]:
+    """The deadline of every assignment, in UTC seconds since 1970; None where there is none.
+
+    Without a gradebook there are no assignments.
+
+    Raises:
+        GradebookError: it cannot be read.
+    """
+    if not _has_gradebook(course):
+        return {}
+    with _reading(course, "") as session:
+        rows = session.execute(select(Assignment.name, Assignment.duedate))
+        return {name: _seconds(due) for name, due in rows}
 
 
 def read_totals(course: Course, assignment: str, students: Sequence[str] | None = None) -> Totals:
@@ -158,18 +172,19 @@ def _reading(course: Course, assignment: str) -> Iterator[Session]:
         CourseError: there is no gradebook yet.
         GradebookError: it cannot be read.
     """
-    url = make_url(course.directory.db_url)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+    if not _has_gradebook(course):
         raise CourseError(not_released(assignment))
-    engine = create_engine(url)
+    engine = create_engine(course.directory.db_url)
     try:
-        with Session(engine) as session:
+        with gradebook_errors("read"), Session(engine) as session:
             yield session
-    except DBAPIError as error:
-        told = problem_told(str(error)) or f"the gradebook cannot be read: {error.orig}"
-        raise GradebookError(told) from error
     finally:
         engine.dispose()
+
+
+def _has_gradebook(course: Course) -> bool:
+    url = make_url(course.directory.db_url)
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
 
 
 def _facts(session: Session, assignment: str) -> Facts:
@@ -256,6 +271,10 @@ def _by_hand(session: Session, of_these: list[Any]) -> dict[str, str]:
     return {student: digest(sorted(map(str, facts))) for student, facts in found.items()}
 
 
+def seconds_of(moment: datetime) -> float:
+    """A time of nbgrader's, which is in UTC and does not say so, in seconds since 1970."""
+    return moment.replace(tzinfo=UTC).timestamp()
+
+
 def _seconds(moment: datetime | None) -> float | None:
-    """nbgrader's times are in UTC and do not say so."""
-    return None if moment is None else moment.replace(tzinfo=UTC).timestamp()
+    return None if moment is None else seconds_of(moment)

@@ -14,13 +14,14 @@ if TYPE_CHECKING:  # slow to import, or not installed
     from autograder.web.state import AppState
 
 _NEEDED: Final = ("fastapi", "limits", "python_multipart", "uvicorn")
+_LAST_PORT: Final = 65_535
 _DEMO_DATABASE: Final = "lms-demo.db"
 
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True,
+    "--port", type=click.IntRange(0, _LAST_PORT), default=8000, show_default=True,
     help="Port to listen at; 0: any that is free.",
 )  # fmt: skip
 @url_option
@@ -63,6 +64,11 @@ def serve(
         raise CourseError(
             f"`autograder serve` needs packages that are not installed ({', '.join(missing)}): "
             "pip install 'pytorch-autograder[lms]'"
+        )
+    if demo and port == _LAST_PORT:
+        raise CourseError(
+            "the demonstration's platform listens at the port after --port, and "
+            f"{_LAST_PORT} is the last one: choose another"
         )
     if demo and not db:
         db = f"sqlite:///{(ctx.obj / _DEMO_DATABASE).resolve()}"

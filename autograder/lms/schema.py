@@ -220,6 +220,8 @@ class Submission(Base):
     maximum: Mapped[float | None] = mapped_column(Float, default=None)
     penalty: Mapped[float] = mapped_column(Float, default=0.0)
     """Points that nbgrader took for being late."""
+    late_seconds: Mapped[float | None] = mapped_column(Float, default=None)
+    """How late it was, by the deadline with which it was graded last."""
     needs_person: Mapped[bool] = mapped_column(default=False)
     problem: Mapped[str] = mapped_column(Text, default="")
     """Why it could not be graded, for the student."""

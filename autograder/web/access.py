@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from autograder.lms.database import reading
@@ -95,13 +95,22 @@ def access(state: AppState, visitor: Visitor, assignment: str) -> Access:
 
 
 def _launched(state: AppState, visitor: Visitor, assignment: str) -> Select[bool]:
-    """Whether the user has a session that was begun at a link to the assignment."""
+    """Whether the user has a session that was begun at a link to the assignment.
+
+    Not if the platform's course of the link lists the user no more, whatever others do.
+    """
+    left = exists().where(
+        Enrolment.identity_id == WebSession.identity_id,
+        Enrolment.context_id == WebSession.context_id,
+        ~Enrolment.active,
+    )
     return select(
         exists().where(
             WebSession.identity_id == visitor.identity.id,
             WebSession.expires > state.clock(),
             WebSession.link_id == Link.id,
             Link.assignment == assignment,
+            or_(WebSession.context_id == visitor.context.id, ~left),
         )
     )
 

@@ -41,6 +41,8 @@ router = APIRouter()
 
 _LONGEST_HOURS: Final = 24.0 * 366
 _MOST_NAMED: Final = 5
+_LONGEST_NUMBER: Final = 18
+"""Digits: a larger one is no row's."""
 _AT_ONCE: Final = 500
 _BACK: Final = re.compile(r"(/students/[A-Za-z0-9._~%-]+)?(\?[A-Za-z0-9=&%_.+~*-]*)?")
 """Where the form stood, below the assignment's page."""
@@ -258,7 +260,8 @@ def deadline(state: State, visitor: Teacher, name: AssignmentName, form: Posted)
     try:
         seconds = formats.seconds_of(text, state.zone) if text else None
     except (ValueError, OverflowError):
-        return asked.answer(Note("That is no date and time: nothing was done.", "warn"))
+        told = "That is no date and time of these years: nothing was done."
+        return asked.answer(Note(told, "warn"))
     try:
         again = set_deadline(state, name, seconds, visitor.student)
     except CourseError as error:
@@ -282,6 +285,7 @@ def retry(state: State, visitor: Teacher, name: AssignmentName, form: Posted) ->
     asked = _Asked.read(state, visitor, name, form)
     if not asked.chosen:
         return asked.nobody()
+    notes = missing_line_items(state, asked.scope, name)
     keys: list[outbox.Key] = []
     with reading(state.engine) as session:
         for start in range(0, len(asked.chosen), _AT_ONCE):
@@ -295,7 +299,8 @@ def retry(state: State, visitor: Teacher, name: AssignmentName, form: Posted) ->
     for key in keys:
         box.retry(key)
     state.wake()
-    return asked.answer(Note(f"{_count(len(keys), 'delivery', 'deliveries')} tried again now."))
+    told = f"{_count(len(keys), 'delivery', 'deliveries')} tried again now."
+    return asked.answer(*notes, Note(told))
 
 
 @router.post(
@@ -327,7 +332,8 @@ def roster(state: State, visitor: Teacher, form: Posted) -> Response:
 
 def read_roster(state: AppState, scope: Scope, context: str) -> Note:
     """Begin to read a roster; what to say of it."""
-    number = int(context) if context.isascii() and context.isdigit() else 0
+    digits = context.isascii() and context.isdigit() and len(context) <= _LONGEST_NUMBER
+    number = int(context) if digits else 0
     if number not in scope.contexts:
         raise errors.bad_form()
     with reading(state.engine) as session:

@@ -111,6 +111,16 @@ def bad_form(status: int = HTTPStatus.UNPROCESSABLE_ENTITY) -> WebError:
     )
 
 
+def window_of_others() -> WebError:
+    """A link to a new window was not opened from our own page."""
+    return WebError(
+        HTTPStatus.FORBIDDEN,
+        _("This link works on its own page only"),
+        _("It was opened from somewhere else, where it could let you in as another person."),
+        _("Open the assignment from your course."),
+    )
+
+
 def too_large(most_mib: int) -> WebError:
     """More was uploaded than is taken."""
     return WebError(
@@ -121,6 +131,17 @@ def too_large(most_mib: int) -> WebError:
             "Clear the outputs of your notebook (in Jupyter: “Restart Kernel and Clear Outputs”), "
             "save it and hand it in again."
         ),
+    )
+
+
+def too_large_export(most_mib: int) -> WebError:
+    """A teacher's export of an LMS is larger than is taken."""
+    return WebError(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "That file is too large",
+        f"An export of at most {most_mib} MiB can be filled in here.",
+        "Export fewer columns, or use `autograder export --as` in the course's folder, which takes "
+        "larger ones.",
     )
 
 

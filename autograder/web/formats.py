@@ -33,6 +33,8 @@ _MONTHS: Final = (
     N_("November"),
     N_("December"),
 )
+_FIRST_YEAR: Final = 2000
+_LAST_YEAR: Final = 2200
 _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
@@ -93,9 +95,12 @@ def seconds_of(local: str, zone: ZoneInfo) -> float:
     """The time that a ``datetime-local`` field means in a zone.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is none, or of another age.
     """
-    return datetime.fromisoformat(local).replace(tzinfo=zone).timestamp()
+    moment = datetime.fromisoformat(local)
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError(f"the year {moment.year} is a slip")
+    return moment.replace(tzinfo=zone).timestamp()
 
 
 def local(seconds: float, zone: ZoneInfo) -> str:

@@ -78,6 +78,9 @@ def new_window(request: Request, state: State, code: str, to: str = "") -> Respo
         to: the page to go to; the user's first one by default.
     """
     state.limiter.hit("window", address_of(request))
+    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        # somebody else's link would have this browser go on as somebody else
+        raise errors.window_of_others()
     hashed = state.windows.redeem(code, state.clock())
     visitor = None if hashed is None else sessions.visitor_with(state, hashed)
     here = visitor_of(request)

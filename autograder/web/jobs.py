@@ -101,13 +101,18 @@ class Jobs:
 
     def _do(self, key: Key, job: Job, order: dict[str, Any]) -> None:
         """Have it done; the process ends with this thread at the latest, so all is done in it."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "autograder.web.job_worker", str(self._course.root)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "autograder.web.job_worker", str(self._course.root)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+        except OSError as error:
+            job.error = f"the process that does it does not start: {error}"
+            job.ended, job.state = self._clock(), "failed"
+            return
         with self._lock:
             self._processes[key] = process
             if self._stopped:

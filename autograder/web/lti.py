@@ -5,8 +5,10 @@ Registration 1.0.
 """
 
 import hashlib
+import json
 import logging
 from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request
@@ -29,7 +31,7 @@ from autograder.web.access import State, Teacher
 from autograder.web.errors import WebError
 from autograder.web.front import landing
 from autograder.web.pages import page, policy
-from autograder.web.routes import MANY, Answers, Posted, fields, pages, see, values
+from autograder.web.routes import MANY, Answers, Posted, fields, pages, see, value, values
 from autograder.web.security import address_of
 from autograder.web.sessions import Visitor
 from autograder.web.state import AppState
@@ -65,8 +67,8 @@ def _clean(params: Mapping[str, str]) -> dict[str, str]:
     Raises:
         WebError: there is one that no platform sends, and no database takes.
     """
-    for name, value in params.items():
-        if len(name) + len(value) > _LONGEST or not (name + value).isprintable():
+    for name, given in params.items():
+        if len(name) + len(given) > _LONGEST or not (name + given).isprintable():
             raise errors.bad_form(400)
     return dict(params)
 
@@ -252,21 +254,34 @@ def _picker(request: Request, state: AppState, visitor: Visitor, problem: str = 
         choices=choices,
         multiple=asked["multiple"],
         problem=problem,
+        asked=_name_of(asked),
         csrf=visitor.session.csrf,
     )
+
+
+def _name_of(asked: Mapping[str, Any]) -> str:
+    """A name of a platform's request: in two tabs, two may wait for an answer."""
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @router.post(
     "/lti/deep-link",
     response_class=HTMLResponse,
-    responses=pages(422),
-    openapi_extra=fields(assignments=MANY, cancel=None),
+    responses=pages(409, 422),
+    openapi_extra=fields(assignments=MANY, asked=None, cancel=None),
 )
 def pick(request: Request, state: State, visitor: Teacher, form: Posted) -> Response:
     """Send the platform what a teacher has chosen."""
     asked = visitor.session.deep_link
     if asked is None:
         raise errors.not_found()
+    if value(form, "asked") != _name_of(asked):
+        raise WebError(
+            HTTPStatus.CONFLICT,
+            "Another page has asked meanwhile",
+            "This page was opened for another link or course, and nothing was chosen.",
+            "Begin again in your learning platform.",
+        )
     wanted = set() if "cancel" in form else set(values(form, "assignments"))
     chosen = [name for name in state.course.assignments() if name in wanted]
     if not chosen and "cancel" not in form:

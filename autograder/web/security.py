@@ -6,6 +6,7 @@ that is done for a request.
 
 import asyncio
 import logging
+import re
 import secrets
 import time
 from typing import Any, Final
@@ -46,6 +47,9 @@ _HEADERS: Final = {
 _PUBLIC: Final = ("/static/", "/lti/jwks.json", "/lti/canvas.json")
 """What may be kept by browsers and proxies."""
 _FORM_BYTES: Final = 1024 * 1024
+_EXPORT: Final = re.compile(r"/teacher/[^/]+/grades/[^/]+")
+_EXPORT_BYTES: Final = 4 * 1024 * 1024
+"""What an LMS's export of grades may have; Open edX's own limit is half of it."""
 _AROUND_FILES: Final = 64 * 1024
 """What a form has besides the files."""
 _IDLE_SECONDS: Final = 30.0
@@ -154,7 +158,7 @@ class Body:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        reader = _BodyReader(scope, receive, self._most(scope), self._state.settings.upload_mib)
+        reader = _BodyReader(scope, receive, *self._most(scope))
 
         async def send_when_read(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -163,19 +167,24 @@ class Body:
 
         await self._app(scope, reader.receive, send_when_read)
 
-    def _most(self, scope: Scope) -> int:
+    def _most(self, scope: Scope) -> tuple[int, WebError]:
+        """How many bytes are taken, and what to say of more."""
         if _path(scope).endswith("/submissions"):
-            return self._state.settings.upload_mib * 1024 * 1024 + _AROUND_FILES
-        return _FORM_BYTES
+            most = self._state.settings.upload_mib
+            return most * 1024 * 1024 + _AROUND_FILES, errors.too_large(most)
+        if _EXPORT.fullmatch(_path(scope)):
+            most = _EXPORT_BYTES // 1024 // 1024
+            return _EXPORT_BYTES + _AROUND_FILES, errors.too_large_export(most)
+        return _FORM_BYTES, errors.too_large(_FORM_BYTES // 1024 // 1024)
 
 
 class _BodyReader:
     """The body of one request."""
 
-    def __init__(self, scope: Scope, receive: Receive, most: int, told_mib: int) -> None:
+    def __init__(self, scope: Scope, receive: Receive, most: int, refusal: WebError) -> None:
         self._receive = receive
         self._most = most
-        self._told_mib = told_mib if most > _FORM_BYTES else _FORM_BYTES // 1024 // 1024
+        self._refusal = refusal
         self._read = 0
         headers = Headers(scope=scope)
         length = headers.get("content-length", "")
@@ -191,7 +200,7 @@ class _BodyReader:
             WebError: there is too much, or nothing comes any more.
         """
         if self._announced > self._most:
-            raise errors.too_large(self._told_mib)
+            raise self._refusal
         async with self._lock:
             if not self._complete:
                 return await self._next()
@@ -205,7 +214,7 @@ class _BodyReader:
             raise errors.too_slow() from error
         self._note(message)
         if self._read > self._most:
-            raise errors.too_large(self._told_mib)
+            raise self._refusal
         return message
 
     def _note(self, message: Message) -> None:

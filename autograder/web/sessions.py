@@ -26,7 +26,7 @@ class Visitor:
     context: Context
     link: Link | None
     active: bool
-    """Whether the platform's course still has the user."""
+    """Whether the platform's course still has the user, and a teacher still as a teacher."""
     language: str
     """Of what this user reads: a student's own, and English for teachers."""
 
@@ -91,7 +91,7 @@ def find_visitor(state: AppState, token: str) -> Visitor | None:
 def visitor_with(state: AppState, hashed: str) -> Visitor | None:
     """Whose session has this hash; None where there is none, or none any more."""
     query = (
-        select(WebSession, Identity, Context, Link, Enrolment.active)
+        select(WebSession, Identity, Context, Link, Enrolment.active, Enrolment.role)
         .join(Identity, Identity.id == WebSession.identity_id)
         .join(Context, Context.id == WebSession.context_id)
         .outerjoin(Link, Link.id == WebSession.link_id)
@@ -106,7 +106,9 @@ def visitor_with(state: AppState, hashed: str) -> Visitor | None:
         row = session.execute(query).one_or_none()
     if row is None:
         return None
-    found, identity, context, link, active = row
+    found, identity, context, link, active, role = row
+    if found.role == "teacher" and role == "student":
+        active = False
     language = (
         "en" if found.role == "teacher" else state.course.settings.language_of(identity.student)
     )

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Request
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import DBAPIError
 
 from autograder.bridge.course import Course
 from autograder.lms.database import reading
@@ -120,8 +121,11 @@ class AppState:
         now = time.monotonic()
         read, origins = self._origins
         if not read or now - read > _ORIGINS_SECONDS:
-            with reading(self.engine) as session:
-                rows = session.scalars(select(Registration.origins)).all()
+            try:
+                with reading(self.engine) as session:
+                    rows = session.scalars(select(Registration.origins)).all()
+            except DBAPIError:  # the page says what is wrong, where it must be framed as before
+                return origins
             origins = tuple(sorted({origin for row in rows for origin in row}))
             self._origins = (now, origins)
         return origins

@@ -9,8 +9,12 @@ import pytest
 from sqlalchemy import Engine, event, update
 
 from autograder.bridge.course import CourseError, GradebookError
+from autograder.bridge.handin import mark
 from autograder.bridge.totals import Totals, read_totals
 from autograder.lms.database import reading, writing
+from autograder.lms.gradefiles.files import grade_file
+from autograder.lms.gradefiles.rows import rows_of
+from autograder.lms.handins import attempts
 from autograder.lms.handins.grades import ReleaseReport, Row, class_table, extend, regrade, release
 from autograder.lms.schema import (
     Audit,
@@ -461,6 +465,49 @@ def test_grading_again_is_asked_for_by_student_or_for_all(world: World) -> None:
         ("one", ""),
         ("two", ""),
     ]
+
+
+def test_what_is_being_graded_is_graded_again_too(world: World) -> None:
+    """Its result may be of the graders or the deadline of before."""
+    world.enrol("ana")
+    world.hand_in("ana", 7)
+    with writing(world.engine) as session:
+        session.execute(update(Submission).values(state="grading"))
+    assert regrade(world.engine, "one", None, "prof", counts="last") == 1
+    assert world.rows()[0].state == "received"
+
+
+# Grade files
+
+
+def in_file(world: World, told: list[str]) -> dict[str, float | None]:
+    """What a grade file would say of each student."""
+    rows = rows_of(world.engine, world.course, ["one"])
+    grade_file("canvas", rows, ["one"], warn=told.append)
+    return {row.student: row.grade("one") for row in rows}
+
+
+def test_a_grade_file_has_no_grade_while_the_gradebook_has_another_attempt(world: World) -> None:
+    world.rules(counts="best")
+    graded(world, ana=9, luis=4)
+    told: list[str] = []
+    assert in_file(world, told) == {"ana": 9.0, "luis": 4.0} and not told
+    world.hand_in("ana", 2)
+    with reading(world.engine) as session:
+        (job,) = attempts.find(session, [], 1, rest=True)
+    assert in_file(world, told) == {"ana": None, "luis": 4.0}, "it waits"
+    with writing(world.engine) as session:
+        assert attempts.claim(session, job, world.settings, world.clock(), {})
+        given = attempts.hand_in(session, job)
+    marked = attempts.compressed(mark(world.course, given))
+    with writing(world.engine) as session:
+        attempts.store(session, job, world.settings, world.clock(), marked)
+    assert in_file(world, told) == {"ana": None, "luis": 4.0}, "the worse one is in the gradebook"
+    assert told == 2 * [
+        "work is being graded or could not be graded, so there is no grade yet: ana"
+    ]
+    world.grade_here()
+    assert in_file(world, told)["ana"] == 9.0
 
 
 # What the gradebook is asked

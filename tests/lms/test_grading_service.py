@@ -275,6 +275,36 @@ def test_more_time_stays_harmless_where_the_deadline_is_taken_away(world: World)
     assert world.rows()[0].score == 7.0
 
 
+def test_a_deadline_that_was_set_in_formgrader_grades_again_what_it_makes_late(
+    world: World,
+) -> None:
+    world.clock.now = DEADLINE + 1800
+    for student in ("ana", "luis"):
+        world.hand_in(student, 7)
+    with world.service() as service:
+        wait_for(world.is_settled)
+        assert [row.penalty for row in world.rows()] == [0.0, 0.0]
+        world.set_deadline(DEADLINE + 1890)  # between the two
+        service.wake()
+        wait_for(lambda: [row.penalty for row in world.rows()] == [0.0, 1.0])
+    assert world.tries() == {"ana": 1, "luis": 2}
+
+
+def test_a_deadline_that_was_changed_while_nothing_graded_is_found_at_the_next_start(
+    world: World,
+) -> None:
+    """As after a kill between the new deadline and what follows from it."""
+    world.set_deadline()
+    world.clock.now = DEADLINE + 1800
+    world.hand_in("ana", 7)
+    world.grade()
+    assert world.rows()[0].penalty == 1.0
+    world.set_deadline(DEADLINE + 3600)
+    with world.service():
+        wait_for(lambda: world.rows()[0].penalty == 0.0)
+    assert world.score_in_gradebook("ana") == 7.0
+
+
 # Grading again
 
 

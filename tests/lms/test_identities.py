@@ -1,8 +1,10 @@
 """Who a user of a platform is for nbgrader, and what roles let somebody do."""
 
 import re
+import sqlite3
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from autograder.bridge.course import Course
+from autograder.bridge.course import Course, GradebookError
 from autograder.lms.database import open_database, writing
+from autograder.lms.gradefiles.rows import rows_of
 from autograder.lms.lti.identities import (
     is_student_id,
     others_in,
@@ -236,6 +239,15 @@ def course_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         gradebook.add_student("bob")
     (root / "submitted" / "Carla" / "one").mkdir(parents=True)
     return root
+
+
+def test_a_gradebook_that_is_locked_is_one_clear_error(course_root: Path) -> None:
+    with closing(sqlite3.connect(course_root / "gradebook.db")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(GradebookError, match="the gradebook is locked by another program"):
+            others_in(Course(course_root), ["ana"])
+        with pytest.raises(GradebookError, match="the gradebook is locked by another program"):
+            rows_of(None, Course(course_root), ["one"])
 
 
 def test_what_nbgrader_has_already_is_found_in_any_case(course_root: Path) -> None:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from autograder.lms.database import reading, writing
 from autograder.lms.lti.keys import Keys
 from autograder.lms.lti.registrations import RegistrationFacts, add
-from autograder.lms.schema import Context, Link
+from autograder.lms.schema import Context, Delivery, Link
+from autograder.lms.services import outbox
 from autograder.lms.services.line_items import LineItemError, ensure_line_item
 from autograder.lms.services.platform import LINE_ITEM_READING_SCOPE, LINE_ITEM_SCOPE, services
 from tests.lms.http_double import Asked, Told
@@ -85,6 +86,15 @@ class Columns:
         with writing(self.engine) as session:
             for name, value in values.items():
                 setattr(session.get_one(kind, 1), name, value)
+
+    def refuse(self, status: str = "404") -> None:
+        """A score to the link's line item was refused."""
+        key = outbox.Key(1, "1", self.link.line_item, "ana")
+        with writing(self.engine) as session:
+            outbox.release(session, key, 7.0, 10.0, "late")
+        with writing(self.engine) as session:
+            row = session.scalars(select(Delivery)).one()
+            row.state, row.error = "stopped", f"{status}: not here"
 
     def asked(self) -> list[tuple[str, str]]:
         return [(one.method, one.path) for one in self.platform.double.asked]
@@ -190,21 +200,46 @@ def test_a_link_that_opens_nothing_has_no_line_item(columns: Columns) -> None:
         ensure_line_item(columns.engine, columns.services, 5, 1)
 
 
-def test_one_that_was_deleted_in_the_lms_is_made_again_when_that_is_asked(
+def test_one_that_was_deleted_in_the_lms_is_made_again_and_gets_the_scores(
     columns: Columns,
 ) -> None:
-    url = columns.ensure()
-    assert columns.ensure(renew=True) == url
+    columns.ensure()
+    columns.refuse()
     columns.items.clear()
     columns.put("/items/7", label="another", scoreMaximum=1)
-    renewed = columns.ensure(renew=True)
+    renewed = columns.ensure()
     assert renewed == columns.platform.url("/items/2") == columns.link.line_item
+    with reading(columns.engine) as session:
+        (row,) = session.scalars(select(Delivery)).all()
+    assert (row.line_item, row.user, row.given, row.maximum, row.comment, row.state) == (
+        renewed, "ana", 7.0, 10.0, "late", "due",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("status", ["404", "403"])
+def test_one_that_is_there_stays_although_a_score_was_refused(
+    columns: Columns, status: str
+) -> None:
+    """Platforms say 404 of users whom they do not know, too."""
+    url = columns.ensure()
+    columns.refuse(status)
+    assert columns.ensure() == url
+    with reading(columns.engine) as session:
+        assert session.scalars(select(Delivery)).one().state == "stopped"
+
+
+def test_what_was_made_for_another_assignment_of_the_link_is_not_taken(columns: Columns) -> None:
+    columns.ensure()
+    columns.change(Link, assignment="gradientes", line_item="", maximum=None)
+    assert columns.ensure() == columns.platform.url("/items/2")
+    assert columns.items["/items/2"]["resourceId"] == "gradientes"
 
 
 def test_the_launchs_line_item_is_asked_about_and_not_changed(columns: Columns) -> None:
     url = columns.put("/items/1", label="Activity", scoreMaximum=100, resourceLinkId="link")
     columns.change(Link, line_item=url)
-    assert columns.ensure(10, renew=True) == url
+    columns.refuse()
+    assert columns.ensure(10) == url
     assert columns.asked()[-1] == ("GET", "/items/1")
     assert columns.items["/items/1"]["scoreMaximum"] == 100 and columns.link.maximum is None
 
@@ -218,9 +253,10 @@ def test_one_that_was_deleted_is_made_again_when_the_points_change(columns: Colu
 
 def test_a_platform_that_is_down_costs_no_line_item(columns: Columns) -> None:
     url = columns.ensure()
+    columns.refuse()
     columns.platform.double.answering = lambda _asked: Told(503)
     with pytest.raises(LineItemError, match="503"):
-        columns.ensure(renew=True)
+        columns.ensure()
     assert columns.link.line_item == url
 
 

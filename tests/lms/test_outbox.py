@@ -1,14 +1,16 @@
 """Released scores arrive in the LMS: each once, the latest one last, whatever happens."""
 
 import random
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import pytest
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.orm import Session
 
-from autograder.lms.schema import Delivery
-from autograder.lms.services.ags import Answer, Score
+from autograder.lms.database import writing
+from autograder.lms.schema import Audit, Delivery
+from autograder.lms.services.ags import Answer, Result, Score
 from autograder.lms.services.outbox import Key, Outbox
 from tests.lms.platforms import KilledError, Kind, Network, Platform
 
@@ -116,6 +118,62 @@ def _first_fault(seed: int) -> str:
     )  # fmt: skip
 
 
+def test_what_else_is_written_meanwhile_stops_no_delivery(engine: Engine) -> None:
+    """Hand-ins and logins are stored while a platform is asked what it has."""
+    users = [f"user-{number}" for number in range(5)]
+
+    class Busy(Network):
+        def results(self, line_item: str, user: str) -> Sequence[Result]:
+            with writing(engine) as session:
+                session.add(Audit(at=1.0, actor="ana", action="hand in"))
+            return super().results(line_item, user)
+
+        def post(self, line_item: str, score: Score) -> Answer:
+            with writing(engine) as session:
+                session.add(Audit(at=1.0, actor="ana", action="hand in"))
+            return super().post(line_item, score)
+
+    world = World(engine)
+    network = Busy(world.platform, random.Random(7))
+    world.outbox = Outbox(engine, lambda _registration: network, world.clock)
+    for user in users:
+        world.outbox.release(replace(KEY, user=user), 5.0, 10)
+    with writing(engine) as session:
+        session.execute(update(Delivery).values(uncertain=True))
+    assert world.outbox.deliver() == 5
+    assert all(world.has(replace(KEY, user=user)) == 5.0 for user in users)
+
+
+@pytest.mark.parametrize("told", [RecursionError("deep"), OverflowError("large"), KeyError("id")])
+def test_an_answer_that_nobody_expects_does_not_keep_the_others_waiting(
+    world: World, told: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Odd(Network):
+        def post(self, line_item: str, score: Score) -> Answer:
+            if score.user == "ana":
+                raise told
+            return super().post(line_item, score)
+
+    network = Odd(world.platform, random.Random(7))
+    world.outbox = Outbox(world.engine, lambda _registration: network, world.clock)
+    world.outbox.release(KEY, 5.0, 10)
+    world.outbox.release(replace(KEY, user="luis"), 6.0, 10)
+    world.outbox.deliver()
+    assert world.has(replace(KEY, user="luis")) == 6.0
+    row = world.row()
+    assert row.state == "due" and row.next_try > world.clock.now
+    assert type(told).__name__ in row.error and "tried again later" in caplog.text
+
+
+def test_an_answer_with_a_nul_is_stored(world: World) -> None:
+    """Postgres takes none in a text."""
+    network = world.network
+    network.post = lambda line_item, score: Answer(422, "no\0user")  # type: ignore[method-assign]
+    world.outbox.release(KEY, 5.0, 10)
+    world.outbox.deliver()
+    assert (world.row().state, world.row().error) == ("stopped", "422: nouser")
+
+
 def test_an_expired_token_is_dropped_once_and_the_score_arrives(world: World) -> None:
     world.network.expired = True
     world.outbox.release(KEY, 1.0, 2)
@@ -193,6 +251,7 @@ def test_after_2000_deliveries_over_a_bad_network_platform_and_outbox_agree(
         world.clock.now += world.chance.choice([0.0, 0.3, 60.0])
         world.deliver_all()
     world.deliver_all()
+    world.network.faults = 0.0
     while world.network.late:
         world.network.results("", "")
     assert {key: world.has(key) for key in keys} == latest

@@ -1,6 +1,8 @@
 """Platforms' keys: read when they are needed, not more often, and only those that may be used."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,9 @@ import jwt
 import pytest
 
 from autograder.lms.database import open_database
+from autograder.lms.fetch import FetchError
 from autograder.lms.lti.launch import LaunchError
+from autograder.lms.lti.platform_keys import PlatformKeys
 from tests.lms.tokens import Signer, World, refusal, serving
 
 
@@ -65,6 +69,34 @@ def test_unknown_kids_make_us_ask_the_platform_once_in_ten_seconds(world: World)
     refusal(world, begun, Signer("made-up-too").sign(world.claims(begun)))
     assert world.pages.count("/keys") == before + 1
     assert world.launch().role == "student"
+
+
+def test_one_launch_asks_a_platform_that_is_slow_and_the_others_go_on_with_the_keys_they_have() -> (
+    None
+):
+    now, asked, go_on = [0.0], threading.Semaphore(0), threading.Event()
+    signer = Signer("platform")
+    answers = [{"keys": [signer.public()]}]
+
+    def fetch(url: str) -> Mapping[str, Any]:
+        if answers:
+            return answers.pop()
+        asked.release()
+        assert go_on.wait(60)
+        now[0] += 20.0
+        raise FetchError("it does not answer")
+
+    keys = PlatformKeys(fetch, lambda: now[0])
+    found = keys.find("https://lms.example/keys", signer.kid)
+    now[0] += 700
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(keys.find, "https://lms.example/keys", signer.kid)
+        assert asked.acquire(timeout=60)
+        assert keys.find("https://lms.example/keys", signer.kid) == found, "it does not wait"
+        go_on.set()
+        assert first.result(60) == found
+    assert keys.find("https://lms.example/keys", signer.kid) == found
+    assert not asked.acquire(blocking=False), "the pause begins when the answer has not come"
 
 
 def test_a_short_key_is_not_taken(world: World) -> None:

@@ -264,6 +264,15 @@ def test_a_teacher_chooses_what_a_new_link_opens_and_the_platform_gets_it(way: W
     assert way.first_page(ANA, made[0].id).url.path == "/assignments/two"
 
 
+def test_of_two_requests_each_is_answered_from_its_own_page(way: Way) -> None:
+    first = form_of(way.first_page(TEACHER).text, "/lti/deep-link")
+    second = form_of(way.first_page(TEACHER).text, "/lti/deep-link")
+    token = {"csrf": second.fields["csrf"], "assignments": "two"}
+    answer = way.browser.post(first.action, data=first.fields | token)
+    assert answer.status_code == 409 and "Begin again" in text_of(answer)
+    assert way.browser.post(second.action, data=second.fields | token).status_code == 200
+
+
 def test_a_choice_can_be_cancelled(way: Way) -> None:
     page = way.first_page(TEACHER)
     form = form_of(page.text, "/lti/deep-link")

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import pytest
 from httpx import Response
+from sqlalchemy import create_engine, select, update
 
 from autograder.lms.database import open_database, writing
-from autograder.lms.schema import Registration, Released
+from autograder.lms.schema import Enrolment, Identity, Registration, Released
 from autograder.web import security
 from autograder.web.limiting import LIMITS
 from autograder.web.sessions import token_hash
@@ -316,6 +317,69 @@ def test_a_window_of_its_own_goes_on_with_the_session_once(web: WebWorld) -> Non
     assert window.get("/assignments/one").status_code == 200
     assert web.anybody().get(address).status_code == 401, "nobody else gets in with it"
     assert window.get(address).status_code == 303, "who is in goes on"
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
+def test_a_link_to_a_window_that_somebody_else_sends_lets_nobody_in(
+    web: WebWorld, site: str
+) -> None:
+    """Else who follows it would hand in as that person, who could then read it."""
+    code = web.state.windows.code(token_hash_of(web.login("ana")), web.world.clock())
+    luis = web.login("luis")
+    answer = luis.get(f"/window/{code}", headers={"sec-fetch-site": site})
+    assert answer.status_code == 403 and "set-cookie" not in answer.headers
+
+
+def test_who_was_dropped_from_a_course_cannot_hand_in_there_from_another_one(
+    web: WebWorld,
+) -> None:
+    web.login("ana")
+    with writing(web.engine) as session:
+        ana = session.scalars(select(Identity).where(Identity.student == "ana")).one()
+        session.add(Enrolment(context_id=2, identity_id=ana.id, role="student"))
+    elsewhere = web.login("ana", None, context=2)
+    assert elsewhere.hand_in(web.world.notebook(7)).status_code == 303
+    with writing(web.engine) as session:
+        session.execute(
+            update(Enrolment)
+            .where(Enrolment.context_id == 1, Enrolment.identity_id == ana.id)
+            .values(active=False)
+        )
+    assert elsewhere.hand_in(web.world.notebook(7)).status_code == 403
+
+
+def test_who_teaches_no_more_sees_no_class_any_more(web: WebWorld) -> None:
+    teacher = web.login("profe")
+    assert teacher.get("/teacher/one").status_code == 200
+    with writing(web.engine) as session:
+        profe = session.scalars(select(Identity).where(Identity.student == "profe")).one()
+        session.execute(
+            update(Enrolment).where(Enrolment.identity_id == profe.id).values(role="student")
+        )
+    assert teacher.get("/teacher/one").status_code == 403
+
+
+def test_a_database_that_is_gone_is_told_and_breaks_no_answer(web: WebWorld) -> None:
+    gone = web.state.engine
+    web.state.origins_changed()
+    web.state.engine = create_engine("sqlite:////nowhere/at/all.db")
+    try:
+        answer = web.anybody().get("/health")
+        assert (answer.status_code, answer.json()["database"]) == (503, "unreachable")
+    finally:
+        web.state.engine = gone
+
+
+def test_an_export_may_be_larger_than_a_form_and_its_refusal_is_for_a_teacher(
+    web: WebWorld,
+) -> None:
+    web.hand_in("ana", 7, graded=True)
+    teacher = web.login("profe")
+    large = b"Student,ID\n" + b"x" * 2 * 1024 * 1024
+    answer = teacher.post("/teacher/one/grades/canvas", files=[("template", ("a.csv", large))])
+    assert answer.status_code != 413
+    answer = teacher.post("/teacher/one/grades/canvas", files=[("template", ("a.csv", 3 * large))])
+    assert answer.status_code == 413 and "autograder export --as" in text_of(answer)
 
 
 def test_a_code_for_a_window_is_good_for_an_hour_and_cannot_be_made_up(web: WebWorld) -> None:

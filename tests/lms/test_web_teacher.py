@@ -188,6 +188,23 @@ def test_a_form_leads_back_to_pages_of_ours_only(teacher: Browser, back: str) ->
     assert answer.headers["location"] == "/teacher/one"
 
 
+@pytest.mark.parametrize("path", ["/teacher/one", "/teacher/one/students/ana"])
+def test_enter_in_the_field_for_more_time_gives_more_time_and_releases_nothing(
+    web: WebWorld, teacher: Browser, path: str
+) -> None:
+    """Browsers press a form's first button for Enter."""
+    web.hand_in("ana", 7, graded=True)
+    forms = re.findall(r"<form.*?</form>", teacher.get(path).text, re.DOTALL)
+    (form,) = [one for one in forms if 'name="hours"' in one]
+    button = re.search(r"<button[^>]*>", form)
+    assert button is not None and 'formaction="/teacher/one/extend"' in button[0]
+
+
+@pytest.mark.parametrize("context", ["9" * 5000, "-1", "x", ""])
+def test_a_course_that_is_none_is_refused(teacher: Browser, context: str) -> None:
+    assert teacher.post("/roster", {"context": context}).status_code == 422
+
+
 def test_a_score_that_was_stopped_is_delivered_again(web: WebWorld, teacher: Browser) -> None:
     web.hand_in("ana", 7, graded=True)
     do(teacher, "release", students="ana", whom="selected")
@@ -259,7 +276,9 @@ def test_a_deadline_is_taken_away(web: WebWorld, teacher: Browser) -> None:
     assert read_facts(web.world.course, "one").deadline is None
 
 
-@pytest.mark.parametrize("text", ["tomorrow", "2030-02-30T00:00", "9999-99-99"])
+@pytest.mark.parametrize(
+    "text", ["tomorrow", "2030-02-30T00:00", "9999-99-99", "9999-12-31T23:59", "0025-03-01T12:00"]
+)
 def test_a_deadline_that_is_none_is_refused(web: WebWorld, teacher: Browser, text: str) -> None:
     assert "That is no date and time" in do(teacher, "deadline", deadline=text)
     assert read_facts(web.world.course, "one").deadline == DEADLINE

@@ -21,6 +21,7 @@ from autograder.lms.gradefiles.rows import (
     rows_of,
     shown_text,
     sortable_name,
+    unsettled_of,
 )
 from autograder.lms.gradefiles.templates import LAYOUTS, Table, Warn, clamp, fill, warn_clamped
 from autograder.lms.schema import Link
@@ -77,6 +78,8 @@ def grade_file(
     layout = LAYOUTS[kind]()
     if waiting := sorted({row.student for row in rows if _waits(row, items)}):
         warn(f"a person has still to give points, so there is no grade yet: {named(waiting)}")
+    if unsettled := unsettled_of(rows, [item.name for item in items]):
+        warn(unsettled)
     if kind == "moodle" and any(item.maximum > _MOODLE_MOST for item in items):
         warn(
             f"Moodle imports no points over {_MOODLE_MOST} into its gradebook unless its "

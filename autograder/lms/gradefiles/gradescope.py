@@ -23,7 +23,13 @@ from autograder.bridge.scores import AssignmentScores, read_scores
 from autograder.bridge.sections import headings
 from autograder.bridge.totals import Totals, read_totals
 from autograder.grading.results import CellResult, CheckResult
-from autograder.lms.gradefiles.rows import GradeFileError, Row, named, points_text
+from autograder.lms.gradefiles.rows import (
+    GradeFileError,
+    Row,
+    named,
+    points_text,
+    unsettled_of,
+)
 from autograder.lms.gradefiles.templates import Warn
 from autograder.messages import in_language
 from autograder.messages import translate as _
@@ -82,6 +88,8 @@ def results(
     waiting = [row.student for row in rows if (s := row.scores.get(assignment)) and s.needs_person]
     if waiting:
         warn(f"a person has still to give points, so there are no results yet: {named(waiting)}")
+    if unsettled := unsettled_of(rows, [assignment]):
+        warn(unsettled)
     if not graded:
         raise GradeFileError(f"no student has a grade in {assignment} yet")
     for row in graded:
@@ -102,10 +110,15 @@ def archive(files: Iterator[tuple[str, bytes]]) -> bytes:
 
 def _of_student(run: _Run, row: Row) -> dict[str, Any]:
     folder = run.course.folder("autograded", run.assignment, row.student)
-    notebooks = [
-        (path.stem, v4.reads(path.read_text(encoding="utf-8")))  # our own, and valid
-        for path in sorted(folder.glob("*.ipynb"))
-    ]
+    try:
+        notebooks = [
+            (path.stem, v4.reads(path.read_text(encoding="utf-8")))  # our own, and valid
+            for path in sorted(folder.glob("*.ipynb"))
+        ]
+    except (OSError, ValueError) as error:
+        raise GradeFileError(
+            f"{folder} cannot be read, perhaps as it is being graded: try again in a moment"
+        ) from error
     score = row.scores[run.assignment]
     told = [line for _name, nb in notebooks for line in _told_of(nb)]
     if not notebooks:

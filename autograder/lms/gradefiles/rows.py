@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 
 from autograder.bridge.course import Course, CourseError
 from autograder.bridge.students import read_students
-from autograder.bridge.totals import read_totals
+from autograder.bridge.totals import Total, read_totals
 from autograder.lms.schema import Enrolment, Identity, Registration
 
 _CENT: Final = Decimal("0.01")
@@ -22,6 +22,7 @@ _FORMULA: Final = re.compile(r"\s*[=+\-@|%＝＋－＠]")
 _SAFE_ID: Final = re.compile(r"[+\-@]?[\w.@-]*")
 """What computes nothing, whatever its first character is: a call needs brackets, a command `|`."""
 _ESCAPES: Final = re.compile(r'\\(?:"|$)')
+_Settled = Mapping[str, tuple[int, float] | None]
 _NAMED: Final = 10
 """Students who are named in a sentence."""
 
@@ -39,6 +40,8 @@ class Score:
     maximum: float
     needs_person: bool = False
     """There is no grade yet, since a person has still to give points."""
+    is_settled: bool = True
+    """Whether the gradebook has the attempt that counts; there is no grade until it has."""
 
     def __post_init__(self) -> None:
         """Refuse what no LMS can read.
@@ -102,7 +105,7 @@ def rows_of(
     """Every student with the points of some assignments, by student_id.
 
     Who has left all courses of an LMS, or only teaches there, is not among them. Work that a
-    person has still to grade has no grade.
+    person has still to grade has no grade, nor have students of whom an attempt is being graded.
 
     Args:
         engine: our own database, where there is one.
@@ -115,7 +118,9 @@ def rows_of(
     """
     if not assignments:
         return []
+    before = _settled(engine, assignments)
     totals = {name: read_totals(course, name) for name in assignments}
+    after = _settled(engine, assignments)
     people = _people(course)
     known, away = ({}, set[str]()) if engine is None else _known(engine, context_id)
     students = known.keys() if context_id is not None else people.keys() | known.keys()
@@ -124,12 +129,7 @@ def rows_of(
         scores = {}
         for name, found in totals.items():
             total = found.students.get(student)
-            final = total is not None and total.graded and not total.needs_person
-            scores[name] = Score(
-                total.score if total is not None and final else None,
-                found.facts.maximum,
-                needs_person=total is not None and total.needs_person,
-            )
+            scores[name] = _score(found.facts.maximum, total, before[name], after[name], student)
         facts = dict(people.get(student, {}))
         facts |= {key: value for key, value in known.get(student, {}).items() if value}
         facts["name"] = facts.get("name") or " ".join(
@@ -137,6 +137,30 @@ def rows_of(
         )
         rows.append(Row(student, scores, **facts))
     return rows
+
+
+def _score(
+    maximum: float, total: Total | None, before: _Settled, after: _Settled, student: str
+) -> Score:
+    """A student's points, if nothing was being graded while they were read."""
+    attempts = {one[student] for one in (before, after) if student in one}
+    if len(attempts) > 1 or None in attempts:
+        return Score(None, maximum, is_settled=False)
+    needs_person = total is not None and total.needs_person
+    final = total is not None and total.graded and not needs_person
+    points = total.score if total is not None and final else None
+    return Score(points, maximum, needs_person=needs_person)
+
+
+def _settled(engine: Engine | None, assignments: Sequence[str]) -> dict[str, _Settled]:
+    """Which attempt the gradebook has of each student who has handed in, by assignment."""
+    if engine is None:
+        return {name: {} for name in assignments}
+    from autograder.lms.database import reading  # needs what only the tool is installed with
+    from autograder.lms.handins.attempts import settled
+
+    with reading(engine) as session:
+        return {name: settled(session, name) for name in assignments}
 
 
 def _people(course: Course) -> dict[str, dict[str, str]]:
@@ -243,3 +267,20 @@ def named(students: Sequence[str]) -> str:
     more = len(students) - _NAMED
     told = ", ".join(students[:_NAMED])
     return f"{told} and {more} more" if more > 0 else told
+
+
+def unsettled_of(rows: Sequence[Row], assignments: Sequence[str]) -> str:
+    """Who has no grade since work is being graded, in a sentence; empty for nobody."""
+    students = sorted(
+        {
+            row.student
+            for row in rows
+            for name in assignments
+            if name in row.scores and not row.scores[name].is_settled
+        }
+    )
+    if not students:
+        return ""
+    return (
+        f"work is being graded or could not be graded, so there is no grade yet: {named(students)}"
+    )

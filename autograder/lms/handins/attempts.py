@@ -88,6 +88,28 @@ def ahead_of(session: Session, number: int) -> int:
     return session.scalar(select(func.count(Submission.id)).where(*before)) or 0
 
 
+def settled(session: Session, assignment: str) -> dict[str, tuple[int, float] | None]:
+    """The students who have handed in, and which attempt the gradebook has of each and since when.
+
+    None where the gradebook may have, or soon get, another attempt than the one that counts.
+    """
+    columns = Submission.student, Submission.id, Submission.graded, Submission.state
+    rows = session.execute(
+        select(*columns, Submission.counts, Submission.in_gradebook).where(
+            Submission.assignment == assignment
+        )
+    )
+    found: dict[str, tuple[int, float] | None] = {}
+    waits = set()
+    for student, number, graded, state, counts, in_gradebook in rows:
+        found.setdefault(student, None)
+        if state in _WAITING or (counts and not in_gradebook):
+            waits.add(student)
+        elif counts and graded is not None:
+            found[student] = number, graded
+    return found | dict.fromkeys(waits)
+
+
 def _columns() -> _Query:
     return select(Submission.id, Submission.assignment, Submission.student, Submission.graded)
 
@@ -232,6 +254,8 @@ def store(
     before = audit.points(row.score, row.maximum)
     row.score, row.maximum, row.penalty = marked.score, marked.max_score, marked.penalty
     row.needs_person, row.by_hand = marked.needs_person, marked.by_hand
+    if job.kind != "feedback":
+        row.late_seconds = marked.late_seconds
     row.feedback_due = not is_fresh
     if marked.pages:
         session.execute(delete(FeedbackPage).where(FeedbackPage.submission_id == job.id))

@@ -7,12 +7,12 @@ may then have another attempt than the one that counts.
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, false, select, update
 from sqlalchemy.orm import Session
 
 from autograder.bridge.course import Course, CourseError
@@ -392,13 +392,13 @@ def regrade(
         students: whose; None for all.
         actor: who asks for it, for the audit.
         counts: the rule for what counts: where it is the ``best`` one, every attempt is graded
-            again, since another may be the best then; else the one that counts, and those whose
-            grading failed.
+            again, since another may be the best then; else the one that counts, those whose grading
+            failed, and what is being graded, which may be with the graders of before.
         clock: the time, in UTC seconds since 1970.
     """
     wanted = update(Submission).where(Submission.assignment == assignment)
     if counts == "last":
-        wanted = wanted.where(Submission.counts | (Submission.state == "failed"))
+        wanted = wanted.where(Submission.counts | Submission.state.in_(("failed", "grading")))
     count = 0
     with writing(engine) as session:
         for part in _parts(students):
@@ -408,6 +408,74 @@ def regrade(
         for student in students if students is not None else [""]:
             audit.note(session, clock(), actor, "regrade", assignment=assignment, student=student)
     return count
+
+
+def regrade_late(
+    engine: Engine,
+    course: Course,
+    assignment: str,
+    actor: str,
+    *,
+    counts: Counts = "best",
+    clock: _Clock = time.time,
+) -> int:
+    """Have attempts graded again that are late by another time now than when they were graded.
+
+    So it is when the deadline was changed, here or in formgrader. What is being graded at the
+    moment may be so with the old deadline, so it is graded again as well.
+
+    Args:
+        engine: the database.
+        course: the course.
+        assignment: which.
+        actor: who changed the deadline, for the audit.
+        counts: the rule for what counts: of attempts that do not count only the ``best`` rule
+            needs the new points.
+        clock: the time, in UTC seconds since 1970.
+
+    Returns:
+        How many attempts they are.
+
+    Raises:
+        CourseError: the gradebook has no such assignment.
+        GradebookError: it cannot be read.
+    """
+    deadline = read_facts(course, assignment).deadline
+    is_late = Submission.received > deadline if deadline is not None else false()
+    graded = (Submission.state == "graded") & ((Submission.late_seconds > 0) | is_late)
+    if counts == "last":
+        graded &= Submission.counts
+    query = select(Submission).where(
+        Submission.assignment == assignment, graded | (Submission.state == "grading")
+    )
+    with reading(engine) as session:
+        rows = session.scalars(query).all()
+        own = _extensions(session, assignment)
+    if not rows:
+        return 0
+    totals = read_totals(course, assignment, sorted({row.student for row in rows}))
+    again = [row for row in rows if row.state == "grading" or _is_late_otherwise(row, totals, own)]
+    for start in range(0, len(again), _STUDENTS_AT_ONCE):
+        with writing(engine) as session:
+            for row in again[start : start + _STUDENTS_AT_ONCE]:
+                session.execute(
+                    update(Submission)
+                    .where(Submission.id == row.id, Submission.state == row.state)
+                    .values(state="received", tries=0)
+                )
+                audit.note(
+                    session, clock(), actor, "regrade", assignment=assignment, student=row.student
+                )
+    return len(again)
+
+
+def _is_late_otherwise(row: Submission, totals: Totals, own: Mapping[str, float]) -> bool:
+    """Whether an attempt is late by another time than when it was graded."""
+    if row.late_seconds is None:
+        return False
+    total = totals.students.get(row.student)
+    extension = own.get(row.student, (total and total.extension) or 0.0)
+    return not _is_close(_late(totals.facts, row.received, extension), row.late_seconds)
 
 
 # The class
@@ -450,8 +518,12 @@ class Row:
         """Whether what was released is not what the gradebook has now."""
         return (
             self.released is not None
+            and self.released_maximum is not None
             and self.score is not None
-            and not _is_close(self.released, self.score)
+            and not (
+                _is_close(self.released, self.score)
+                and _is_close(self.released_maximum, self.maximum)
+            )
         )
 
 

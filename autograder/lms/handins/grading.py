@@ -18,10 +18,12 @@ from sqlalchemy.exc import DBAPIError
 from autograder import pool
 from autograder.bridge.course import Course, CourseError, GradebookError, Summary
 from autograder.bridge.handin import HandIn, Marked, sweep
-from autograder.bridge.totals import Total, read_totals
+from autograder.bridge.totals import Total, read_deadlines, read_totals
+from autograder.lms import audit
 from autograder.lms.database import reading, writing
 from autograder.lms.handins import attempts
 from autograder.lms.handins.attempts import Job
+from autograder.lms.handins.grades import regrade_late
 from autograder.lms.settings import Serve
 
 LOCK_FILE: Final = ".autograder.serve.lock"
@@ -79,6 +81,8 @@ class GradingService:
         self._looks_after = 0.0
         """On the monotonic clock: then it looks for all kinds of work again."""
         self._problem = ""
+        self._deadlines: dict[str, float | None] = {}
+        """With which all is graded, or to be graded again."""
 
     @property
     def problem(self) -> str:
@@ -168,6 +172,8 @@ class GradingService:
         if now < self._begins_after:
             return []
         rest = now >= self._looks_after
+        if rest and not self._looked_at_deadlines():
+            return []
         with reading(self._engine) as session:
             busy = {job.student for job in self._running.values()}
             found = attempts.find(session, busy, most, rest)
@@ -179,6 +185,22 @@ class GradingService:
             self._hold_up(str(error))
             return []
         return [hand_in for job in found if (hand_in := self._begun(job, totals)) is not None]
+
+    def _looked_at_deadlines(self) -> bool:
+        """Have graded again what other deadlines make late, such as those set in formgrader."""
+        try:
+            for name, deadline in read_deadlines(self._course).items():
+                if name not in self._deadlines or self._deadlines[name] != deadline:
+                    counts = self._settings.policy(name).counts
+                    regrade_late(
+                        self._engine, self._course, name, audit.GRADER,
+                        counts=counts, clock=self._clock,
+                    )  # fmt: skip
+                    self._deadlines[name] = deadline
+        except GradebookError as error:
+            self._hold_up(str(error))
+            return False
+        return True
 
     def _totals_of_held(self, found: Sequence[Job]) -> dict[int, Total]:
         """What the gradebook has of the attempts that it holds and may be the best ones.

@@ -14,7 +14,7 @@ from nbgrader.api import Student
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from autograder.bridge.course import Course
+from autograder.bridge.course import Course, gradebook_errors
 from autograder.lms.schema import ID_LENGTH, Identity, Role
 
 LONGEST_STUDENT_ID: Final = 60
@@ -169,8 +169,11 @@ def others_in(course: Course, students: Collection[str]) -> set[str]:
     """Those of these ids that nbgrader has already, in its gradebook or among its folders.
 
     Letters' case makes no difference: it makes none in many file systems.
+
+    Raises:
+        GradebookError: the gradebook cannot be read.
     """
-    with course.gradebook() as gradebook:
+    with gradebook_errors("read"), course.gradebook() as gradebook:
         query = gradebook.db.query(Student.id).filter(func.lower(Student.id).in_(list(students)))
         found = {str(row[0]).lower() for row in query}
     submitted = course.root / course.directory.submitted_directory

@@ -72,27 +72,39 @@ class PlatformKeys:
         """
         with self._lock:
             known = self._sets.setdefault(url, _KeySet())
-        with known.lock:
+        kept = self._kept(known, kid)
+        if not known.lock.acquire(blocking=kept is None):
+            assert kept is not None
+            return kept  # another thread reads the key set, which may take long
+        try:
             now = self._clock()
             old = now - known.read > FRESH_SECONDS
             if (old or kid not in known.keys) and now - known.tried >= PAUSE_SECONDS:
-                self._read(known, url, now)
-            if now - known.read > (STALE_SECONDS if known.problem else FRESH_SECONDS):
+                self._read(known, url)
+            if self._clock() - known.read > (STALE_SECONDS if known.problem else FRESH_SECONDS):
                 known.keys = {}
             if kid in known.keys:
                 return known.keys[kid]
             if known.problem:
                 raise FetchError(known.problem)
             raise UnknownKeyError(f"{url} has no RSA key {kid!r} for {ALGORITHM}")
+        finally:
+            known.lock.release()
 
-    def _read(self, known: _KeySet, url: str, now: float) -> None:
-        known.tried = now
+    def _kept(self, known: _KeySet, kid: str) -> str | None:
+        """A key that was read not too long ago for a platform that does not answer."""
+        return known.keys.get(kid) if self._clock() - known.read <= STALE_SECONDS else None
+
+    def _read(self, known: _KeySet, url: str) -> None:
+        asked = self._clock()
         try:
             known.keys = _usable(self._fetch(url), url)
         except (AddressError, FetchError) as error:
             known.problem = str(error)
         else:
-            known.read, known.problem = now, ""
+            known.read, known.problem = asked, ""
+        finally:
+            known.tried = self._clock()  # the pause begins now: asking may take longer than it
 
 
 def _usable(key_set: Mapping[str, Any], url: str) -> dict[str, str]:

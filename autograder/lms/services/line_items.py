@@ -5,10 +5,11 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, or_, select
 
 from autograder.lms.database import reading, writing
-from autograder.lms.schema import Context, Link
+from autograder.lms.schema import Context, Delivery, Link
+from autograder.lms.services import outbox
 from autograder.lms.services.ags import NoAnswerError
 from autograder.lms.services.platform import (
     LINE_ITEM_READING_SCOPE,
@@ -34,28 +35,26 @@ def ensure_line_item(
     services: Callable[[int], PlatformServices],
     link_id: int,
     points: float,
-    *,
-    renew: bool = False,
 ) -> str:
     """The URL of a link's line item, which is made if there is none.
 
     The launch's is taken as it is. One that was made here gets the points that the assignment has
-    now. Its maximum is a whole number, as Open edX takes no others; scores keep their own.
+    now. Its maximum is a whole number, as Open edX takes no others; scores keep their own. One that
+    the platform has no more is replaced, and the scores that were to go there go to the new one.
 
     Args:
         engine: the database.
         services: the services of a registration.
         link_id: the link, which has an assignment.
         points: the most that can be had in the assignment.
-        renew: whether to ask the platform if the line item is still there.
 
     Raises:
         LineItemError: the platform has none for the link and lets us make none, or does not answer.
     """
     with _one_at_a_time:
-        link, context = _read(engine, link_id)
+        link, context, may_be_gone = _read(engine, link_id)
         maximum = float(max(1, math.ceil(points)))
-        if link.line_item and not renew and link.maximum in (None, maximum):
+        if link.line_item and not may_be_gone and link.maximum in (None, maximum):
             return link.line_item
         ways = _Ways(services(context.registration_id), link, context, maximum)
         try:
@@ -64,22 +63,30 @@ def ensure_line_item(
             raise LineItemError(
                 f"the LMS gives the link {link.title or link.resource_link!r} no line item: {error}"
             ) from error
-        return _store(engine, link, item, ours)
+        return _store(engine, link, context, item, ours)
 
 
-def _read(engine: Engine, link_id: int) -> tuple[Link, Context]:
+def _read(engine: Engine, link_id: int) -> tuple[Link, Context, bool]:
+    """The link, its course, and whether a platform has said that it has the line item no more."""
     with reading(engine) as session:
         link = session.get(Link, link_id)
         if link is None:
             raise LineItemError(f"there is no link {link_id}")
         context = session.get(Context, link.context_id)
         assert context is not None
+        stopped = select(Delivery.id).where(
+            Delivery.registration == context.registration_id,
+            Delivery.line_item == link.line_item,
+            Delivery.state == "stopped",
+            or_(*(Delivery.error.like(f"{status}:%") for status in _GONE)),
+        )
+        may_be_gone = session.scalar(stopped.limit(1)) is not None
     if not link.assignment:
         raise LineItemError(f"the link {link.title or link_id!r} opens no assignment yet")
-    return link, context
+    return link, context, may_be_gone
 
 
-def _store(engine: Engine, before: Link, item: LineItem, ours: bool) -> str:
+def _store(engine: Engine, before: Link, context: Context, item: LineItem, ours: bool) -> str:
     """Keep a line item, unless a launch has brought one meanwhile."""
     with writing(engine) as session:
         link = session.get(Link, before.id)
@@ -88,6 +95,8 @@ def _store(engine: Engine, before: Link, item: LineItem, ours: bool) -> str:
         if link.line_item == before.line_item:
             link.line_item = item.url
             link.maximum = item.maximum if ours else None
+            if before.line_item and before.line_item != item.url:
+                outbox.move(session, context.registration_id, before.line_item, item.url)
         return link.line_item
 
 
@@ -128,6 +137,8 @@ class _Ways:
         for item in items:
             if item.resource == self._link.assignment and item.tag == TAG:
                 return self._with_points(item, item.url), True
+        others = [one for one in items if one.tag == TAG and one.resource]
+        items = [one for one in items if one not in others]  # what was made for other assignments
         return (items[0], False) if len(items) == 1 else None
 
     def made(self) -> tuple[LineItem, bool]:

@@ -86,7 +86,7 @@ class Reply:
     def _json(self) -> Any:
         try:
             return json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self.refused(f"answers what is no JSON: {self.answer.text[:200]}") from error
 
     def next_page(self) -> str | None:
@@ -138,7 +138,7 @@ def number_in(value: Any) -> float | None:
         return None
     try:
         return float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -10,11 +10,9 @@ from typing import Final, TypeVar
 
 from nbgrader.api import Student
 from sqlalchemy import Engine, select, update
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from autograder.bridge.course import Course, GradebookError
-from autograder.bridge.gradebook import problem_told
+from autograder.bridge.course import Course, gradebook_errors
 from autograder.lms.database import reading, writing
 from autograder.lms.lti.identities import others_in, role_of, student_for, student_ids
 from autograder.lms.schema import Context, Enrolment, Identity, Registration, Role
@@ -250,22 +248,18 @@ def _store_students(course: Course, identities: Sequence[Identity]) -> None:
     """
     if not identities:
         return
-    try:
-        with course.gradebook() as gradebook:
-            ids = [identity.student for identity in identities]
-            rows = {row.id: row for row in gradebook.db.query(Student).filter(Student.id.in_(ids))}
-            for identity in identities:
-                row = rows.get(identity.student)
-                if row is None:
-                    row = Student(id=identity.student)
-                    gradebook.db.add(row)
-                for name, value in _told(identity).items():
-                    if value and getattr(row, name) != value:
-                        setattr(row, name, value)
-            gradebook.db.commit()
-    except DBAPIError as error:
-        told = problem_told(str(error)) or f"the gradebook cannot be used: {error.orig}"
-        raise GradebookError(told) from error
+    with gradebook_errors(), course.gradebook() as gradebook:
+        ids = [identity.student for identity in identities]
+        rows = {row.id: row for row in gradebook.db.query(Student).filter(Student.id.in_(ids))}
+        for identity in identities:
+            row = rows.get(identity.student)
+            if row is None:
+                row = Student(id=identity.student)
+                gradebook.db.add(row)
+            for name, value in _told(identity).items():
+                if value and getattr(row, name) != value:
+                    setattr(row, name, value)
+        gradebook.db.commit()
 
 
 def _told(identity: Identity) -> dict[str, str]:

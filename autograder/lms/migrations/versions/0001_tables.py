@@ -121,6 +121,7 @@ def upgrade() -> None:
         sa.Column("score", sa.Float(), nullable=True),
         sa.Column("maximum", sa.Float(), nullable=True),
         sa.Column("penalty", sa.Float(), nullable=False),
+        sa.Column("late_seconds", sa.Float(), nullable=True),
         sa.Column("needs_person", sa.Boolean(), nullable=False),
         sa.Column("problem", sa.Text(), nullable=False),
         sa.Column("faults", sa.JSON(), nullable=False),
