@@ -6,6 +6,7 @@ from autograder.cli import (  # noqa: F401  # they add their commands
     course,
     diagnosis,
     grading,
+    importing,
     lms,
     lms_add,
     serve,

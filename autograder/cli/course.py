@@ -1,22 +1,16 @@
-"""Commands on a course as a whole: release, collect, export, report, secret."""
+"""Commands on a course as a whole: release, export, report, secret."""
 
-import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
-from rich.text import Text
 
 from autograder.cli.base import (
     answer,
     assignment_argument,
     assignments_argument,
-    console,
     course_of,
-    errors,
     json_option,
     main,
     open_course,
@@ -26,7 +20,6 @@ from autograder.cli.base import (
 
 if TYPE_CHECKING:  # slow to import
     from autograder.bridge.course import Course
-    from autograder.collect import Received
 
 
 @main.command()
@@ -47,53 +40,6 @@ def release(ctx: click.Context, assignments: tuple[str, ...]) -> None:
         released.append({"assignment": name, "folder": str(folder)})
         print_line(f"released {name}: {folder}")
     answer({"released": released})
-
-
-@main.command()
-@click.argument("assignment")
-@click.argument("path", type=click.Path(path_type=Path, exists=True))
-@click.option("--replace", is_flag=True, help="Replace submissions that are already there.")
-@click.option("--dry-run", is_flag=True, help="Show the same and write nothing.")
-@click.pass_context
-def collect(ctx: click.Context, assignment: str, path: Path, replace: bool, dry_run: bool) -> None:
-    """Put what Moodle or Canvas exports of a class below submitted/.
-
-    PATH is the downloaded archive or the folder it was unpacked to; folders named
-    STUDENT/NOTEBOOK.ipynb are taken as well.
-
-    \b
-    Examples:
-      autograder collect tensores ~/Downloads/tensores.zip --dry-run
-      autograder collect tensores ~/Downloads/tensores.zip
-    """
-    from autograder.collect import collect as collect_class
-
-    received = collect_class(course_of(ctx), assignment, path, replacing=replace, dry_run=dry_run)
-    _print_received(received, dry_run)
-    if any(one.outcome == "refused" for one in received):
-        errors.print("autograder: some of it was refused; see the table", style="red")
-        sys.exit(1)
-
-
-def _print_received(received: "list[Received]", dry_run: bool) -> None:
-    """A table of students and files; all of it is text that students wrote, so no markup."""
-    table = Table("student", "outcome", "files", "notes", header_style="bold")
-    styles = {"refused": "red", "already there": "dim"}
-    for one in received:
-        table.add_row(
-            Text(one.student or "–"),
-            Text(one.outcome, styles.get(one.outcome, "")),
-            Text("\n".join(one.files)),
-            Text("\n".join(one.notes)),
-        )
-    console.print(table)
-    count = Counter(one.outcome for one in received)
-    console.print(
-        f"{count['collected']} collected, {count['replaced']} replaced, "
-        f"{count['already there']} already there, {count['refused']} refused"
-        + ("; nothing was written: this was a dry run" if dry_run else ""),
-        soft_wrap=True,
-    )
 
 
 @main.command()

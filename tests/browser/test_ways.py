@@ -252,6 +252,28 @@ def test_a_teacher_releases_and_the_platform_has_the_grade(
     expect(page.get_by_role("row").filter(has_text="Ana Beltrán")).to_contain_text("delivered")
 
 
+def test_enter_in_the_field_for_more_time_gives_more_time_and_releases_nothing(
+    page: Page, servers: Servers, link: str
+) -> None:
+    open_link(page, servers, MARTA, link)
+    row = page.get_by_role("row").filter(has_text="Ana Beltrán")
+    before = row.locator("td.number").last.inner_text()
+    row.get_by_role("checkbox").check()
+    page.locator("#hours").fill("5")
+    page.locator("#hours").press("Enter")
+    expect(page.get_by_text("5 hours more than the deadline")).to_be_visible()
+    expect(row.locator("td.number").last).to_have_text(before)
+
+
+def test_a_student_logs_out(page: Page, servers: Servers, link: str) -> None:
+    open_link(page, servers, DANG, link)
+    page.get_by_role("button", name=es("Log out")).click()
+    expect(page.get_by_role("status")).to_be_visible()
+    no_faults(page)
+    page.goto(f"{servers.tool}/assignments/{ASSIGNMENT}")
+    expect(page.locator("#files")).to_have_count(0)
+
+
 @pytest.mark.parametrize("path", ["statistics", "grades", "changes", "students"])
 def test_pages_of_a_teacher_have_no_serious_fault(
     page: Page, servers: Servers, link: str, path: str

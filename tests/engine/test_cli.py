@@ -159,7 +159,7 @@ def test_a_script_that_gives_a_wrong_option_gets_json_as_well(name: str) -> None
     "arguments",
     [
         "check", "check --mutation", "export", "export --as moodle", "feedback", "grade",
-        "grade --diff", "lms check", "lms invite", "lms list", "lms rotate-key",
+        "grade --diff", "import one .", "lms check", "lms invite", "lms list", "lms rotate-key",
         "lms remove 1 --yes", "release", "report one", "secret", "show one ana", "serve",
     ],
 )  # fmt: skip
@@ -349,6 +349,19 @@ def test_a_release_says_where_it_is(root: Path, script: Any) -> None:
     document = script("release", "one")
     assert_as_documented("release", document)
     assert document["released"] == [{"assignment": "one", "folder": str(root / "release/one")}]
+
+
+def test_an_import_says_whose_is_what(script: Any, tmp_path: Path) -> None:
+    (tmp_path / "class.csv").write_text("id\nana\neva\nluis\n")
+    (tmp_path / "work").mkdir()
+    for name in ("eva", "nobody"):
+        (tmp_path / f"work/{name}.ipynb").write_text("{}")
+    class_list = ["--roster", str(tmp_path / "class.csv"), "--dry-run"]
+    document = script("import", "one", str(tmp_path / "work"), *class_list, status=1)
+    assert_as_documented("import", document)
+    assert [one["student"] for one in document["submissions"]] == ["eva"]
+    assert [one["file"] for one in document["unmatched"]] == ["nobody.ipynb"]
+    assert (document["missing"], document["roster"]["students"]) == (["luis"], 3)
 
 
 @pytest.mark.parametrize("kind", ["nbgrader", "moodle", "gradescope"])

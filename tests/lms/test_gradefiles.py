@@ -419,7 +419,7 @@ def test_an_id_that_we_made_for_a_launch_is_no_login_of_the_lms_s() -> None:
         ("gilana_102", '"Gil, Ana",101,,,A,,,,,', False),
     ],
 )
-def test_who_was_collected_from_canvas_is_found_by_the_number_in_the_id(
+def test_who_was_imported_from_canvas_is_found_by_the_number_in_the_id(
     student: str, row: str, found: bool
 ) -> None:
     template = "\n".join([*CANVAS.splitlines()[:3], row, '"Sol, Luis",9,U002,,A,,,,,'])
@@ -596,7 +596,7 @@ def test_moodle_s_gradebook_is_filled_in_where_points_are() -> None:
     }
 
 
-def test_moodle_s_worksheet_is_filled_in_by_the_numbers_that_collect_kept() -> None:
+def test_moodle_s_worksheet_is_filled_in_by_the_numbers_that_import_kept() -> None:
     rows = [
         Row("ana-gil_1234567", {"one": Score(9, 10)}),
         Row("zoe-ruiz_1234568", {"one": Score(8, 10)}),

@@ -284,7 +284,7 @@ def test_a_gradebook_that_cannot_be_read_is_one_clear_error(world: World) -> Non
 
 
 def by_command(world: World, student: str, x: float) -> None:
-    """Work that was collected from an archive and graded by a command."""
+    """Work that was imported from an archive and graded by a command."""
     folder = world.root / f"submitted/{student}/one"
     folder.mkdir(parents=True)
     (folder / "one.ipynb").write_bytes(world.notebook(x))

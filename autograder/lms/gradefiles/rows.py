@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import Final
 
-from nbgrader.api import Student
-from sqlalchemy import Engine, create_engine, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine, select
 
-from autograder.bridge.course import Course, CourseError, gradebook_errors
+from autograder.bridge.course import Course, CourseError
+from autograder.bridge.students import read_students
 from autograder.bridge.totals import Total, read_totals
 from autograder.lms.schema import Enrolment, Identity, Registration
 
@@ -166,23 +165,15 @@ def _settled(engine: Engine | None, assignments: Sequence[str]) -> dict[str, _Se
 
 def _people(course: Course) -> dict[str, dict[str, str]]:
     """What nbgrader knows of its students."""
-    query = select(
-        Student.id, Student.first_name, Student.last_name, Student.email, Student.lms_user_id
-    )
-    engine = create_engine(course.directory.db_url)  # only to read, unlike nbgrader's own
-    try:
-        with gradebook_errors("read"), Session(engine) as session:
-            return {
-                student: {
-                    "given_name": first or "",
-                    "family_name": last or "",
-                    "email": email or "",
-                    "user": user or "",
-                }
-                for student, first, last, email, user in session.execute(query)
-            }
-    finally:
-        engine.dispose()
+    return {
+        one.student: {
+            "given_name": one.given_name,
+            "family_name": one.family_name,
+            "email": one.email,
+            "user": one.user,
+        }
+        for one in read_students(course)
+    }
 
 
 def _known(engine: Engine, context_id: int | None) -> tuple[dict[str, dict[str, str]], set[str]]:

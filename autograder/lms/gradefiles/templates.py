@@ -31,8 +31,8 @@ _BYTE_ORDER_MARKS: Final = {
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
-_COLLECTED: Final = re.compile(r"(.+)_([0-9]{1,20})")
-"""What `autograder collect` makes of a name and the number of an LMS."""
+_IMPORTED: Final = re.compile(r"(.+)_([0-9]{1,20})")
+"""What `autograder import` makes of a name and the number of an LMS."""
 
 
 @dataclass
@@ -189,15 +189,15 @@ def _names(of_row: Callable[[Cells], str]) -> list[Key]:
     ]
 
 
-def _collected(number: Callable[[Cells], str], name: Callable[[Cells], str]) -> Key:
-    """The number that `autograder collect` has put behind the student's name."""
+def _imported(number: Callable[[Cells], str], name: Callable[[Cells], str]) -> Key:
+    """The number that `autograder import` has put behind the student's name."""
 
     def ours(row: Row) -> str:
-        made = _COLLECTED.fullmatch(row.bare_id)
+        made = _IMPORTED.fullmatch(row.bare_id)
         return made[2] if made else ""
 
     def agree(cells: Cells, row: Row) -> bool:
-        made = _COLLECTED.fullmatch(row.bare_id)
+        made = _IMPORTED.fullmatch(row.bare_id)
         letters = _letters(made[1]) if made else ""
         return _in_order(_letters(name(cells))[: len(letters)], letters)
 
@@ -321,7 +321,7 @@ class Canvas(Layout):
             Key(login, lambda row: row.email),
             Key(login, lambda row: row.bare_id),
             Key(sis, lambda row: row.bare_id),
-            _collected(number, lambda cells: f"{parts[1](cells)}{parts[0](cells)}"),
+            _imported(number, lambda cells: f"{parts[1](cells)}{parts[0](cells)}"),
             *_names(lambda cells: f"{parts[0](cells)} {parts[1](cells)}"),
         ]
 
@@ -493,7 +493,7 @@ class Moodle(Layout):
             Key(person, lambda row: row.person),
             Key(login, lambda row: row.bare_id),
             Key(person, lambda row: row.bare_id),
-            _collected(lambda cells: re.sub(r"\D*", "", number(cells)), name),
+            _imported(lambda cells: re.sub(r"\D*", "", number(cells)), name),
             *_names(name),
         ]
 

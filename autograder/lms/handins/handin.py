@@ -18,7 +18,7 @@ from autograder.bridge.course import Course, CourseError, GradebookError
 from autograder.bridge.notebooks import UnreadableNotebook, parse_submission
 from autograder.bridge.restore import grade_id_of
 from autograder.bridge.totals import Facts, Totals, read_grade_ids, read_totals
-from autograder.collect import meant_notebook
+from autograder.classwork.layouts import meant_notebook
 from autograder.lms.database import reading, writing
 from autograder.lms.handins.attempts import ahead_of
 from autograder.lms.schema import (

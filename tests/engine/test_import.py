@@ -1,6 +1,5 @@
-"""Collecting: every layout of an export, and everything hostile that one can hold."""
+"""Importing without a roster: every layout, and everything hostile that an export can hold."""
 
-import io
 import os
 import shutil
 import signal
@@ -16,25 +15,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import autograder.collect as module
 from autograder.bridge.course import Course, CourseError
-from autograder.collect import Received, collect
-
-CONFIG = "c = get_config()\n"
-NOTEBOOK = b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
-Entries = list[tuple[str | zipfile.ZipInfo, bytes]]
+from autograder.classwork import gathering, importing, limits
+from autograder.classwork.importing import Received, import_work
+from autograder.classwork.writing import workplace
+from tests.engine.exports import (
+    NOTEBOOK,
+    Entries,
+    autograder,
+    files,
+    member,
+    new_course,
+    packed,
+    zipped,
+)
 
 
 @pytest.fixture(scope="module")
 def the_course(tmp_path_factory: pytest.TempPathFactory) -> Course:
-    """A course with an assignment of one notebook and an assignment of two."""
-    root = tmp_path_factory.mktemp("around") / "course"
-    for name in ("one/one", "pair/lab-1", "pair/lab-2"):
-        notebook = root / "source" / f"{name}.ipynb"
-        notebook.parent.mkdir(parents=True, exist_ok=True)
-        notebook.write_bytes(NOTEBOOK)
-    (root / "nbgrader_config.py").write_text(CONFIG)
-    return Course(root)
+    return new_course(tmp_path_factory.mktemp("around") / "course")
 
 
 @pytest.fixture
@@ -43,34 +42,14 @@ def course(the_course: Course) -> Iterator[Course]:
     shutil.rmtree(the_course.root / "submitted", ignore_errors=True)
 
 
-def zipped(path: Path, entries: Entries, method: int = zipfile.ZIP_DEFLATED) -> Path:
-    with zipfile.ZipFile(path, "w", method) as archive:
-        for name, content in entries:
-            archive.writestr(name, content)
-    return path
-
-
-def packed(entries: Entries, method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", method) as archive:
-        for name, inner in entries:
-            archive.writestr(name, inner)
-    return content.getvalue()
-
-
-def member(name: str, mode: int = stat.S_IFREG | 0o644) -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo("x")
-    info.filename = name
-    info.external_attr = mode << 16
-    return info
-
-
-def files(course: Course) -> dict[str, bytes]:
-    """All that lies below ``submitted``, as regular files."""
-    submitted = course.root / "submitted"
-    found = [path for path in submitted.rglob("*") if not path.is_dir()]
-    assert all(path.is_file() and not path.is_symlink() for path in found)
-    return {str(path.relative_to(submitted)): path.read_bytes() for path in found}
+def bring(
+    course: Course, assignment: str, path: Path, *, replacing: bool = False, dry_run: bool = False
+) -> list[Received]:
+    """What became of each hand-in, and of what is nobody's."""
+    report = import_work(course, assignment, path, replacing=replacing, dry_run=dry_run)
+    return report.received + [
+        Received("", "refused", notes=[f"{one.entry!r} {one.reason}"]) for one in report.unmatched
+    ]
 
 
 def tree(folder: Path, *, but: Path) -> set[tuple[str, int]]:
@@ -88,19 +67,19 @@ def told(received: list[Received], student: str) -> tuple[str, str]:
     return one.outcome, "\n".join(one.notes)
 
 
-def collected(course: Course, tmp_path: Path, entries: Entries, assignment: str = "one") -> str:
+def imported(course: Course, tmp_path: Path, entries: Entries, assignment: str = "one") -> str:
     """The paths that an archive gives, where nothing of it is refused."""
-    received = collect(course, assignment, zipped(tmp_path / "export.zip", entries))
-    assert {one.outcome for one in received} == {"collected"}, received
+    received = bring(course, assignment, zipped(tmp_path / "export.zip", entries))
+    assert {one.outcome for one in received} == {"imported"}, received
     return " ".join(sorted(files(course)))
 
 
 def refused(course: Course, tmp_path: Path, entries: Entries) -> str:
-    """Why a student is refused, while another in the same archive is collected."""
+    """Why a student is refused, while another in the same archive is imported."""
     good: Entries = [("bob/one.ipynb", NOTEBOOK)]
-    received = collect(course, "one", zipped(tmp_path / "export.zip", entries + good))
+    received = bring(course, "one", zipped(tmp_path / "export.zip", entries + good))
     assert set(files(course)) == {"bob/one/one.ipynb"}
-    assert told(received, "bob") == ("collected", "")
+    assert told(received, "bob") == ("imported", "")
     (bad,) = (one for one in received if one.student != "bob")
     assert bad.outcome == "refused" and len(bad.notes) == 1 and not bad.files
     return f"{bad.student}: {bad.notes[0]}"
@@ -113,7 +92,7 @@ def refused(course: Course, tmp_path: Path, entries: Entries) -> str:
 def test_moodles_folders_become_name_and_number(course: Course, tmp_path: Path, slash: str) -> None:
     folder = f"José Ñandú Pérez_1234567_assignsubmission_file{slash}"
     entries: Entries = [(f"{folder}mi tarea.ipynb", NOTEBOOK), (f"{folder}data/x.csv", b"1")]
-    assert collected(course, tmp_path, entries) == (
+    assert imported(course, tmp_path, entries) == (
         "jose-nandu-perez_1234567/one/data/x.csv jose-nandu-perez_1234567/one/one.ipynb"
     )
 
@@ -125,7 +104,7 @@ def test_moodles_flat_files_are_told_apart_by_student(course: Course, tmp_path: 
         ("Ana Gil_12_assignsubmission_file_one.ipynb", NOTEBOOK),
     ]
     paths = "ana-gil_11/one/one.ipynb ana-gil_11/one/x.csv ana-gil_12/one/one.ipynb"
-    assert collected(course, tmp_path, entries) == paths
+    assert imported(course, tmp_path, entries) == paths
 
 
 def test_a_flat_file_named_like_another_student_stays_its_own(
@@ -135,7 +114,7 @@ def test_a_flat_file_named_like_another_student_stays_its_own(
         ("Ana_11_assignsubmission_file_Bob_12_assignsubmission_file_one.ipynb", NOTEBOOK),
         ("anagil_21_31_bobroe_22_32_one.ipynb", NOTEBOOK),
     ]
-    assert collected(course, tmp_path, entries) == "ana_11/one/one.ipynb anagil_21/one/one.ipynb"
+    assert imported(course, tmp_path, entries) == "ana_11/one/one.ipynb anagil_21/one/one.ipynb"
 
 
 def test_text_typed_into_moodle_is_left_out_and_told(course: Course, tmp_path: Path) -> None:
@@ -143,8 +122,8 @@ def test_text_typed_into_moodle_is_left_out_and_told(course: Course, tmp_path: P
         ("Ana_11_assignsubmission_file_/one.ipynb", NOTEBOOK),
         ("Ana_11_assignsubmission_onlinetext_/onlinetext.html", b"<p>"),
     ]
-    received = collect(course, "one", zipped(tmp_path / "export.zip", entries))
-    assert told(received, "ana_11") == ("collected", "text typed into Moodle was left out")
+    received = bring(course, "one", zipped(tmp_path / "export.zip", entries))
+    assert told(received, "ana_11") == ("imported", "text typed into Moodle was left out")
     assert set(files(course)) == {"ana_11/one/one.ipynb"}
 
 
@@ -155,16 +134,18 @@ def test_canvas_files_become_name_and_user(course: Course, tmp_path: Path) -> No
         ("roebob_LATE_12346_678903_x.csv", b"1"),
         ("anon_aB3dE_678904_one.ipynb", NOTEBOOK),
     ]
-    received = collect(course, "one", zipped(tmp_path / "export.zip", entries))
+    received = bring(course, "one", zipped(tmp_path / "export.zip", entries))
     assert set(files(course)) == {
         "gilana_12345/one/one.ipynb",
         "roebob_12346/one/one.ipynb",
         "roebob_12346/one/x.csv",
         "student_anon_ab3de/one/one.ipynb",
     }
-    assert told(received, "gilana_12345") == ("collected", "")
+    assert told(received, "gilana_12345") == ("imported", "")
+    late = {one.student: one.late for one in received}
+    assert late == {"gilana_12345": False, "roebob_12346": True, "student_anon_ab3de": False}
     outcome, notes = told(received, "roebob_12346")
-    assert outcome == "collected" and "late, says Canvas" in notes
+    assert outcome == "imported"
     assert "'my work.ipynb' was renamed to 'one.ipynb'" in notes
 
 
@@ -180,7 +161,7 @@ def test_of_canvas_resubmissions_the_latest_is_taken(
     course: Course, tmp_path: Path, first: str, second: str
 ) -> None:
     entries: Entries = [(f"gilana_1_{second}", b"new"), (f"gilana_1_{first}", b"old")]
-    received = collect(course, "one", zipped(tmp_path / "export.zip", entries))
+    received = bring(course, "one", zipped(tmp_path / "export.zip", entries))
     assert files(course) == {"gilana_1/one/one.ipynb": b"new"}
     assert "was handed in again: the latest is taken" in told(received, "gilana_1")[1]
 
@@ -194,7 +175,7 @@ def test_copies_of_several_notebooks_are_known_by_their_names(
         ("bob/lab-1 (2).ipynb", b"1"),
         ("bob/lab-2.ipynb", b"2"),
     ]
-    assert collected(course, tmp_path, entries, "pair") == (
+    assert imported(course, tmp_path, entries, "pair") == (
         "bob/pair/lab-1.ipynb bob/pair/lab-2.ipynb "
         "gilana_1/pair/lab-1.ipynb gilana_1/pair/lab-2.ipynb"
     )
@@ -211,25 +192,25 @@ def test_plain_folders_and_files_with_and_without_a_folder_around(
         (f"{wrapper}José Gil/one.ipynb", NOTEBOOK),
     ]
     paths = "ana/one/one.ipynb bob/one/one.ipynb jose-gil/one/one.ipynb"
-    assert collected(course, tmp_path, entries) == paths
+    assert imported(course, tmp_path, entries) == paths
     shutil.rmtree(course.root / "submitted")
     flat: Entries = [(f"{wrapper}{name}.ipynb", NOTEBOOK) for name in ("ana", "bob")]
-    assert collected(course, tmp_path, flat) == "ana/one/one.ipynb bob/one/one.ipynb"
+    assert imported(course, tmp_path, flat) == "ana/one/one.ipynb bob/one/one.ipynb"
 
 
 def test_a_lone_students_folder_is_not_taken_for_a_folder_around(
     course: Course, tmp_path: Path
 ) -> None:
-    assert collected(course, tmp_path, [("ana/one.ipynb", b"")]) == "ana/one/one.ipynb"
+    assert imported(course, tmp_path, [("ana/one.ipynb", b"")]) == "ana/one/one.ipynb"
     shutil.rmtree(course.root / "submitted")
-    assert collected(course, tmp_path, [("ana/one/one.ipynb", b"")]) == "ana/one/one.ipynb"
+    assert imported(course, tmp_path, [("ana/one/one.ipynb", b"")]) == "ana/one/one.ipynb"
 
 
 def test_a_folder_on_disk_is_read_like_an_archive(course: Course, tmp_path: Path) -> None:
     for name in ("Ana Gil_11_assignsubmission_file_/work.ipynb", "bob/one/one.ipynb"):
         (tmp_path / "export" / name).parent.mkdir(parents=True)
         (tmp_path / "export" / name).write_bytes(NOTEBOOK)
-    collect(course, "one", tmp_path / "export")
+    bring(course, "one", tmp_path / "export")
     assert set(files(course)) == {"ana-gil_11/one/one.ipynb", "bob/one/one.ipynb"}
 
 
@@ -238,8 +219,8 @@ def test_what_macos_and_jupyter_leave_behind_is_skipped_silently(
 ) -> None:
     junk = ["__MACOSX/ana/._one.ipynb", "ana/.DS_Store", "ana/.ipynb_checkpoints/one.ipynb"]
     entries: Entries = [("ana/one.ipynb", NOTEBOOK), *((name, b"") for name in junk)]
-    received = collect(course, "one", zipped(tmp_path / "export.zip", entries))
-    assert received == [Received("ana", "collected", ["one.ipynb"])]
+    received = bring(course, "one", zipped(tmp_path / "export.zip", entries))
+    assert received == [Received("ana", "imported", ["one.ipynb"], entries=["ana"])]
     assert set(files(course)) == {"ana/one/one.ipynb"}
 
 
@@ -251,7 +232,7 @@ def test_a_students_own_zip_is_opened(course: Course, tmp_path: Path) -> None:
         ("Ana_11_assignsubmission_file_/data.zip", data),
         ("gilbob_1_2_work.zip", work),
     ]
-    assert collected(course, tmp_path, entries) == (
+    assert imported(course, tmp_path, entries) == (
         "ana_11/one/data.zip ana_11/one/data/x.csv ana_11/one/one.ipynb "
         "gilbob_1/one/data/x.csv gilbob_1/one/one.ipynb"
     )
@@ -264,14 +245,14 @@ def test_of_several_notebooks_the_one_of_the_right_name_is_taken(
     course: Course, tmp_path: Path
 ) -> None:
     entries: Entries = [("ana/one.ipynb", b"yes"), ("ana/scratch.ipynb", b"no")]
-    received = collect(course, "one", zipped(tmp_path / "export.zip", entries))
+    received = bring(course, "one", zipped(tmp_path / "export.zip", entries))
     assert files(course) == {"ana/one/one.ipynb": b"yes"}
     assert "'scratch.ipynb' is no notebook of the assignment" in told(received, "ana")[1]
 
 
 def test_a_missing_notebook_of_several_is_told(course: Course, tmp_path: Path) -> None:
-    received = collect(course, "pair", zipped(tmp_path / "e.zip", [("ana/lab-2.ipynb", b"")]))
-    assert told(received, "ana") == ("collected", "no lab-1.ipynb")
+    received = bring(course, "pair", zipped(tmp_path / "e.zip", [("ana/lab-2.ipynb", b"")]))
+    assert told(received, "ana") == ("imported", "no lab-1.ipynb")
 
 
 @pytest.mark.parametrize(
@@ -285,7 +266,7 @@ def test_a_missing_notebook_of_several_is_told(course: Course, tmp_path: Path) -
 def test_a_hand_in_without_a_clear_notebook_is_refused(
     course: Course, tmp_path: Path, names: list[str], reason: str
 ) -> None:
-    assert reason in refused(course, tmp_path, [(f"ana/{name}", b"") for name in names])
+    assert reason in refused(course, tmp_path, [(f"ana/{name}", name.encode()) for name in names])
 
 
 def test_a_student_cannot_say_when_the_work_came_in(course: Course, tmp_path: Path) -> None:
@@ -295,7 +276,7 @@ def test_a_student_cannot_say_when_the_work_came_in(course: Course, tmp_path: Pa
         ("bob/one.ipynb", b""),
         ("bob/timestamp.txt/x", b""),  # nbgrader would stumble over a folder of that name
     ]
-    received = collect(course, "one", zipped(tmp_path / "export.zip", entries))
+    received = bring(course, "one", zipped(tmp_path / "export.zip", entries))
     assert set(files(course)) == {"ana/one/one.ipynb", "bob/one/one.ipynb"}
     assert "timestamp.txt was left out" in told(received, "ana")[1]
 
@@ -308,10 +289,13 @@ def test_two_entries_that_give_one_student_id_are_both_refused(
 ) -> None:
     entries: Entries = [("José/one.ipynb", b"1"), ("jose/one.ipynb", b"2")]
     reason = refused(course, tmp_path, entries)
-    assert reason == "jose: 'José', 'jose' give the same student id: rename all but one of them"
+    assert reason == (
+        "jose: 'José', 'jose' are of one student id, and nothing tells which counts: take away or "
+        "rename all but one, or say it with --map"
+    )
     shutil.rmtree(course.root / "submitted")
     entries = [("jose.ipynb", b"1"), ("jose/one.ipynb", b"2")]
-    assert "give the same student id" in refused(course, tmp_path, entries)
+    assert "are of one student id" in refused(course, tmp_path, entries)
 
 
 @pytest.mark.parametrize(
@@ -327,14 +311,14 @@ def test_two_entries_that_give_one_student_id_are_both_refused(
 def test_a_student_id_is_a_plain_folders_name(
     course: Course, tmp_path: Path, name: str, student: str
 ) -> None:
-    received = collect(course, "one", zipped(tmp_path / "e.zip", [(f"{name}/one.ipynb", b"")]))
+    received = bring(course, "one", zipped(tmp_path / "e.zip", [(f"{name}/one.ipynb", b"")]))
     assert [one.student for one in received] == [student]
     assert set(files(course)) == {f"{student}/one/one.ipynb"}
 
 
 def test_a_long_name_keeps_the_lms_number(course: Course, tmp_path: Path) -> None:
     entries: Entries = [(f"{'Ana ' * 30}_1234_assignsubmission_file_/one.ipynb", b"")]
-    (one,) = collect(course, "one", zipped(tmp_path / "export.zip", entries))
+    (one,) = bring(course, "one", zipped(tmp_path / "export.zip", entries))
     assert len(one.student) <= 60 and one.student.endswith("_1234")
 
 
@@ -437,7 +421,7 @@ def test_an_encrypted_member_is_refused(course: Course, tmp_path: Path) -> None:
     at = path.read_bytes().index(b"PK\x01\x02")
     header = path.read_bytes()[at : at + 12]
     spoil(path, header, header[:8] + b"\x01" + header[9:])
-    received = collect(course, "one", path)
+    received = bring(course, "one", path)
     assert told(received, "ana") == ("refused", "'ana/one.ipynb' is encrypted")
     assert set(files(course)) == {"bob/one/one.ipynb"}
 
@@ -455,7 +439,7 @@ def test_a_damaged_member_is_refused(
 ) -> None:
     path = two_students(tmp_path, b"some text")
     spoil(path, find, put)
-    received = collect(course, "one", path)
+    received = bring(course, "one", path)
     assert told(received, "ana") == ("refused", "'one.ipynb' is damaged or cannot be read")
     assert set(files(course)) == {"bob/one/one.ipynb"}
 
@@ -469,10 +453,10 @@ def test_a_member_cut_short_is_refused(course: Course, tmp_path: Path) -> None:
 def test_a_bomb_is_stopped_by_what_it_becomes(
     course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bomb = bytes(module.FILE_BYTES + 1)
+    bomb = bytes(limits.FILE_BYTES + 1)
     assert "more than 20 MiB" in refused(course, tmp_path, [("ana/one.ipynb", bomb)])
-    monkeypatch.setattr(module, "STUDENT_BYTES", 3 * module.MIB)
-    several: Entries = [(f"ana/{name}", bytes(2 * module.MIB)) for name in ("one.ipynb", "x")]
+    monkeypatch.setattr(limits, "STUDENT_BYTES", 3 * limits.MIB)
+    several: Entries = [(f"ana/{name}", bytes(2 * limits.MIB)) for name in ("one.ipynb", "x")]
     shutil.rmtree(course.root / "submitted")
     assert "more than 3 MiB for one student" in refused(course, tmp_path, several)
     shutil.rmtree(course.root / "submitted")
@@ -485,7 +469,7 @@ def test_a_size_that_a_member_only_claims_does_not_get_more_out_of_it(
 ) -> None:
     path = two_students(tmp_path, b"text" * 9)
     spoil(path, (36).to_bytes(4, "little") * 2, (36).to_bytes(4, "little") + b"\1\0\0\0", last=True)
-    assert told(collect(course, "one", path), "ana")[0] == "refused"
+    assert told(bring(course, "one", path), "ana")[0] == "refused"
 
 
 def test_too_many_files_are_refused(
@@ -503,12 +487,12 @@ def test_the_whole_archive_is_bounded(
 ) -> None:
     entries: Entries = [(f"{name}/one.ipynb", bytes(1000)) for name in ("ana", "bob", "eve")]
     path = zipped(tmp_path / "export.zip", entries)
-    monkeypatch.setattr(module, "ARCHIVE_BYTES", 2500)
-    received = collect(course, "one", path)
-    assert [one.outcome for one in received] == ["collected", "collected", "refused"]
-    monkeypatch.setattr(module, "ARCHIVE_MEMBERS", 2)
+    monkeypatch.setattr(limits, "ARCHIVE_BYTES", 2500)
+    received = bring(course, "one", path)
+    assert [one.outcome for one in received] == ["imported", "imported", "refused"]
+    monkeypatch.setattr(limits, "ARCHIVE_MEMBERS", 2)
     with pytest.raises(CourseError, match="more than 2 files and folders"):
-        collect(course, "one", path)
+        bring(course, "one", path)
 
 
 @pytest.mark.parametrize(
@@ -529,7 +513,7 @@ def test_a_students_own_zip_is_held_to_the_same_rules(
 def test_a_zip_in_a_students_zip_stays_closed(course: Course, tmp_path: Path) -> None:
     inner = packed([("deep.ipynb", b"")])
     nested = packed([("one.ipynb", b""), ("inner.zip", inner)])
-    assert collected(course, tmp_path, [("ana/work.zip", nested)]) == (
+    assert imported(course, tmp_path, [("ana/work.zip", nested)]) == (
         "ana/one/inner.zip ana/one/one.ipynb"
     )
 
@@ -545,7 +529,7 @@ def test_a_broken_archive_is_one_error_that_says_what_to_do(
     path = tmp_path / "export.zip"
     path.write_bytes(content)
     with pytest.raises(CourseError, match=r"export\.zip is not a whole zip archive: download it"):
-        collect(course, "one", path)
+        bring(course, "one", path)
     assert not (course.root / "submitted").exists()
 
 
@@ -563,7 +547,7 @@ def test_what_is_no_file_on_disk_is_refused_without_waiting(course: Course, tmp_
     (export / "student-link").symlink_to(course.root)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(os.path.relpath(export / "socket/x"))
-        received = collect(course, "one", export)
+        received = bring(course, "one", export)
     assert set(files(course)) == {"bob/one/one.ipynb"}
     assert told(received, "fifo") == ("refused", "'fifo/x' is no regular file")
     assert told(received, "socket") == ("refused", "'socket/x' is no regular file")
@@ -580,18 +564,18 @@ def test_a_file_that_turns_into_a_link_or_a_pipe_is_not_followed(
     for path in paths:
         path.parent.mkdir(parents=True)
         path.write_bytes(NOTEBOOK)
-    sort = module._by_student
+    gather = gathering.gather
 
     def swap(*arguments: object) -> object:
         paths[0].unlink()
         paths[0].symlink_to(course.root / "nbgrader_config.py")
         paths[1].unlink()
         os.mkfifo(paths[1])
-        return sort(*arguments)  # type: ignore[arg-type]
+        return gather(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "_by_student", swap)
-    received = collect(course, "one", export)
-    assert [one.outcome for one in received] == ["refused", "refused", "collected"]
+    monkeypatch.setattr(importing, "gather", swap)
+    received = bring(course, "one", export)
+    assert [one.outcome for one in received] == ["refused", "refused", "imported"]
     assert set(files(course)) == {"eve/one/one.ipynb"}
 
 
@@ -599,7 +583,7 @@ def test_a_name_on_disk_that_is_no_text_is_refused(course: Course, tmp_path: Pat
     (tmp_path / "export/ana").mkdir(parents=True)
     (tmp_path / "export/ana/one.ipynb").write_bytes(NOTEBOOK)
     (Path(os.fsdecode(bytes(tmp_path / "export/ana") + b"/\xff"))).write_bytes(b"")
-    assert "control characters" in told(collect(course, "one", tmp_path / "export"), "ana")[1]
+    assert "control characters" in told(bring(course, "one", tmp_path / "export"), "ana")[1]
 
 
 def test_folders_without_end_are_refused(course: Course, tmp_path: Path) -> None:
@@ -607,7 +591,7 @@ def test_folders_without_end_are_refused(course: Course, tmp_path: Path) -> None
     deep.mkdir(parents=True)
     (deep / "one.ipynb").write_bytes(NOTEBOOK)
     (tmp_path / "export/bob").mkdir()
-    received = collect(course, "one", tmp_path / "export")
+    received = bring(course, "one", tmp_path / "export")
     assert "more than 8 levels deep" in told(received, "ana")[1]
     assert told(received, "bob") == ("refused", "no notebook handed in, one.ipynb expected")
 
@@ -615,7 +599,7 @@ def test_folders_without_end_are_refused(course: Course, tmp_path: Path) -> None
 def test_the_course_itself_is_no_export(course: Course) -> None:
     for path in (course.root, course.root.parent):
         with pytest.raises(CourseError, match="holds the course itself"):
-            collect(course, "one", path)
+            bring(course, "one", path)
 
 
 # Whole or not at all
@@ -624,20 +608,20 @@ def test_the_course_itself_is_no_export(course: Course) -> None:
 def test_what_is_there_is_left_alone_unless_it_is_to_be_replaced(
     course: Course, tmp_path: Path
 ) -> None:
-    collect(course, "one", zipped(tmp_path / "a.zip", [("ana/one.ipynb", b"1"), ("ana/x", b"")]))
+    bring(course, "one", zipped(tmp_path / "a.zip", [("ana/one.ipynb", b"1"), ("ana/x", b"")]))
     again = zipped(tmp_path / "b.zip", [("ana/one.ipynb", b"2"), ("bob/one.ipynb", b"2")])
-    received = collect(course, "one", again)
-    assert [one.outcome for one in received] == ["already there", "collected"]
+    received = bring(course, "one", again)
+    assert [one.outcome for one in received] == ["already there", "imported"]
     assert files(course)["ana/one/one.ipynb"] == b"1"
-    received = collect(course, "one", again, replacing=True)
+    received = bring(course, "one", again, replacing=True)
     assert [one.outcome for one in received] == ["replaced", "replaced"]
     assert files(course) == {"ana/one/one.ipynb": b"2", "bob/one/one.ipynb": b"2"}
 
 
 def test_a_refused_replacement_leaves_what_was_there(course: Course, tmp_path: Path) -> None:
-    collect(course, "one", zipped(tmp_path / "a.zip", [("ana/one.ipynb", b"1")]))
+    bring(course, "one", zipped(tmp_path / "a.zip", [("ana/one.ipynb", b"1")]))
     bad = zipped(tmp_path / "b.zip", [("ana/one.ipynb", b"2"), ("ana/../x", b"")])
-    assert told(collect(course, "one", bad, replacing=True), "ana")[0] == "refused"
+    assert told(bring(course, "one", bad, replacing=True), "ana")[0] == "refused"
     assert files(course) == {"ana/one/one.ipynb": b"1"}
 
 
@@ -645,7 +629,7 @@ def test_a_link_among_the_submissions_is_not_followed(course: Course, tmp_path: 
     (tmp_path / "elsewhere").mkdir()
     (course.root / "submitted").mkdir()
     (course.root / "submitted/ana").symlink_to(tmp_path / "elsewhere")
-    received = collect(course, "one", zipped(tmp_path / "a.zip", [("ana/one.ipynb", b"1")]))
+    received = bring(course, "one", zipped(tmp_path / "a.zip", [("ana/one.ipynb", b"1")]))
     assert "is a link: put a folder in its place" in told(received, "ana")[1]
     assert not list((tmp_path / "elsewhere").iterdir())
 
@@ -653,15 +637,15 @@ def test_a_link_among_the_submissions_is_not_followed(course: Course, tmp_path: 
 def test_a_dry_run_shows_the_same_and_writes_nothing(course: Course, tmp_path: Path) -> None:
     entries: Entries = [("ana/one.ipynb", b"1"), ("bob/x.ipynb", b"2"), ("eve/../x", b"3")]
     path = zipped(tmp_path / "export.zip", entries)
-    shown = collect(course, "one", path, dry_run=True)
+    shown = bring(course, "one", path, dry_run=True)
     assert not (course.root / "submitted").exists()
-    assert collect(course, "one", path) == shown
+    assert bring(course, "one", path) == shown
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-import autograder.collect as module
+from autograder.classwork.importing import import_work
 from autograder.bridge.course import Course
 rename, calls = os.rename, []
 def kill(*paths):
@@ -670,7 +654,7 @@ def kill(*paths):
     calls.append(paths)
     rename(*paths)
 os.rename = kill
-module.collect(Course(Path(sys.argv[1])), "one", Path(sys.argv[2]), replacing=True)
+import_work(Course(Path(sys.argv[1])), "one", Path(sys.argv[2]), replacing=True)
 """
 
 
@@ -678,15 +662,15 @@ module.collect(Course(Path(sys.argv[1])), "one", Path(sys.argv[2]), replacing=Tr
 def test_a_kill_leaves_one_temporary_folder_which_the_next_run_clears(
     course: Course, tmp_path: Path, moment: int
 ) -> None:
-    collect(course, "one", zipped(tmp_path / "a.zip", [("ana/one.ipynb", b"old")]))
+    bring(course, "one", zipped(tmp_path / "a.zip", [("ana/one.ipynb", b"old")]))
     path = zipped(tmp_path / "b.zip", [("ana/one.ipynb", b"new")])
     command = [sys.executable, "-c", KILLED, str(course.root), str(path), str(moment)]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     submitted = course.root / "submitted"
-    (left,) = submitted.glob(".collect-*")
+    (left,) = submitted.glob(".import-*")
     assert course.students("one") == (["ana"] if moment == 0 else [])
     other = zipped(tmp_path / "c.zip", [("bob/one.ipynb", b"other")])
-    collect(course, "one", other)  # what was moved aside comes back, whoever is collected
+    bring(course, "one", other)  # what was moved aside comes back, whoever is collected
     assert not left.exists()
     assert files(course) == {"ana/one/one.ipynb": b"old", "bob/one/one.ipynb": b"other"}
 
@@ -694,10 +678,10 @@ def test_a_kill_leaves_one_temporary_folder_which_the_next_run_clears(
 def test_two_runs_at_once_do_not_meet(course: Course, tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.zip", [("ana/one.ipynb", b"1")])
     with (
-        module._workplace(course, False),
-        pytest.raises(CourseError, match="another `autograder collect` is running"),
+        workplace(course, False),
+        pytest.raises(CourseError, match="another `autograder import` is running"),
     ):
-        collect(course, "one", path)
+        bring(course, "one", path)
 
 
 # Any names at all
@@ -713,13 +697,13 @@ NAMES = st.lists(
 )
 
 
-def collected_within(course: Course, path: Path) -> None:
+def imported_within(course: Course, path: Path) -> None:
     """Collect anything; nothing but the students' folders for the assignment may change."""
     submitted = course.root / "submitted"
     shutil.rmtree(submitted, ignore_errors=True)
     before = tree(course.root.parent, but=submitted)
     try:
-        received = collect(course, "one", path)
+        received = bring(course, "one", path)
     except CourseError:
         received = []
     assert tree(course.root.parent, but=submitted) == before
@@ -745,7 +729,7 @@ def test_no_name_reaches_anything_outside_the_submissions(
     path = tmp_path_factory.getbasetemp() / "any.zip"
     entries: Entries = [(member(name), NOTEBOOK) for name in names]
     zipped(path, [("eve/work.zip", packed(entries))] if nested else entries)
-    collected_within(the_course, path)
+    imported_within(the_course, path)
 
 
 SOUND = packed([("ana/one.ipynb", NOTEBOOK * 9), ("ana/x", b"1"), ("bob/one.ipynb", NOTEBOOK)])
@@ -767,22 +751,10 @@ def test_no_damage_to_an_archive_is_more_than_a_refusal(
         content[at] = byte
     path = tmp_path_factory.getbasetemp() / "damaged.zip"
     path.write_bytes(packed([("eve/work.zip", bytes(content))]) if nested else content)
-    collected_within(the_course, path)
+    imported_within(the_course, path)
 
 
 # The command
-
-
-def autograder(root: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "autograder", "--course", str(root), *arguments]
-    return subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, "COLUMNS": "200"},
-    )
 
 
 def test_the_command_lists_what_it_does_and_fails_when_something_is_refused(
@@ -790,15 +762,15 @@ def test_the_command_lists_what_it_does_and_fails_when_something_is_refused(
 ) -> None:
     good: Entries = [("ana/one.ipynb", NOTEBOOK), ("ana/[red]x\\[", b"")]
     path = zipped(tmp_path / "a.zip", good)
-    done = autograder(course.root, "collect", "one", str(path), "--dry-run")
-    assert done.returncode == 0 and "1 collected, 0 replaced" in done.stdout, done.stderr
+    done = autograder(course.root, "import", "one", str(path), "--dry-run")
+    assert done.returncode == 0 and "1 imported, 0 replaced" in done.stdout, done.stderr
     assert "this was a dry run" in done.stdout and not (course.root / "submitted").exists()
     zipped(path, [*good, ("bob/[/red]\\[/../one.ipynb", NOTEBOOK)])
-    done = autograder(course.root, "collect", "one", str(path))
-    assert done.returncode == 1 and "see the table" in done.stderr
-    assert "1 collected, 0 replaced, 0 already there, 1 refused" in done.stdout
+    done = autograder(course.root, "import", "one", str(path))
+    assert done.returncode == 1 and "see the list" in done.stderr
+    assert "1 imported, 0 replaced, 0 already there, 1 refused" in done.stdout
     assert "[red]x" in done.stdout and "[/red]" in done.stdout
-    assert autograder(course.root, "collect", "one", str(path)).returncode == 1
+    assert autograder(course.root, "import", "one", str(path)).returncode == 1
 
 
 @pytest.mark.parametrize(
@@ -812,10 +784,10 @@ def test_the_command_lists_what_it_does_and_fails_when_something_is_refused(
 def test_a_wrong_command_line_is_told(
     course: Course, arguments: tuple[str, str], reason: str
 ) -> None:
-    done = autograder(course.root, "collect", *arguments)
+    done = autograder(course.root, "import", *arguments)
     assert done.returncode != 0 and reason in done.stderr and "Traceback" not in done.stderr
 
 
 def test_help_shows_an_example(course: Course) -> None:
-    done = autograder(course.root, "collect", "--help")
-    assert "Example" in done.stdout and "autograder collect tensores" in done.stdout
+    done = autograder(course.root, "import", "--help")
+    assert "Example" in done.stdout and "autograder import tensores" in done.stdout

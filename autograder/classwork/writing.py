@@ -1,0 +1,137 @@
+"""Each student's folder below ``submitted``: it appears whole or not at all, also after a kill."""
+
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from autograder.bridge.course import Course, CourseError
+from autograder.bridge.files import detour
+from autograder.classwork import limits
+from autograder.classwork.archive import name_fault
+from autograder.classwork.choosing import HandIn, choose, copy
+from autograder.classwork.gathering import File
+from autograder.classwork.limits import Budget, Refused
+from autograder.classwork.names import shown
+
+Outcome = Literal["imported", "replaced", "already there", "refused"]
+_TEMPORARY: Final = ".import-"
+
+
+@dataclass
+class Taken:
+    """What became of a student's hand-in."""
+
+    outcome: Outcome
+    files: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Writer:
+    """One run of the command."""
+
+    course: Course
+    assignment: str
+    replacing: bool
+    place: Path | None = None
+    """The temporary folder; None writes nothing."""
+    budget: Budget = field(default_factory=lambda: Budget(limits.ARCHIVE_BYTES))
+
+    def take(self, hand_in: HandIn) -> Taken:
+        """Store one student's hand-in, or say why not; without a ``place``, only check it."""
+        student, self.budget.student = hand_in.student, limits.STUDENT_BYTES
+        destination = self.course.folder("submitted", self.assignment, student)
+        there = os.path.lexists(destination)
+        if there and not self.replacing:
+            return Taken("already there", notes=["left alone; --replace takes this one"])
+        new = self.place / ".new" if self.place else None
+        try:
+            submitted = self.course.root / self.course.directory.submitted_directory
+            if reason := detour(submitted, destination):
+                raise Refused(reason)
+            placed = choose(hand_in, self.course.notebooks(self.assignment), self.budget)
+            for parts, one in placed.items():
+                self._write(new, parts, one)
+        except Refused as refused:
+            if new and new.exists():
+                shutil.rmtree(new)
+            left_out = [note for work in hand_in.works for note in work.notes]
+            return Taken("refused", notes=[str(refused), *left_out])
+        if self.place and new:
+            _install(new, destination, self.place / ".old" / student / self.assignment)
+        files = [shown("/".join(parts)) for parts in placed]
+        return Taken("replaced" if there else "imported", files, hand_in.notes)
+
+    def _write(self, new: Path | None, parts: tuple[str, ...], file: File) -> None:
+        if fault := name_fault(parts):
+            raise Refused(f"{shown('/'.join(parts))!r} {fault}")
+        if not new:
+            copy(file, None, self.budget)
+            return
+        path = new.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as sink:
+            copy(file, sink, self.budget)
+
+
+@contextmanager
+def workplace(course: Course, dry_run: bool) -> Iterator[Path | None]:
+    """A temporary folder beside the students' folders, for this run alone.
+
+    Raises:
+        CourseError: another run has one.
+    """
+    if dry_run:
+        yield None
+        return
+    submitted = course.root / course.directory.submitted_directory
+    submitted.mkdir(parents=True, exist_ok=True)
+    lock = os.open(submitted, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _lock(lock)
+        for leftover in submitted.glob(f"{_TEMPORARY}*"):
+            if leftover.is_dir() and not leftover.is_symlink():
+                _clear(course, leftover)
+        place = submitted / f"{_TEMPORARY}{secrets.token_hex(4)}"
+        place.mkdir()
+        try:
+            yield place
+        finally:
+            _clear(course, place)
+    finally:
+        os.close(lock)
+
+
+def _lock(folder: int) -> None:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise CourseError("another `autograder import` is running: wait for it") from error
+    except OSError as error:  # some network file systems lock no folders: then nothing guards
+        if error.errno not in (errno.EBADF, errno.ENOLCK, errno.ENOTSUP, errno.EINVAL):
+            raise
+
+
+def _clear(course: Course, place: Path) -> None:
+    """Remove a temporary folder, after giving back what was moved aside and not yet replaced."""
+    for old in place.glob(".old/*/*"):
+        destination = course.folder("submitted", old.name, old.parent.name)
+        if not os.path.lexists(destination):
+            old.rename(destination)
+    shutil.rmtree(place)
+
+
+def _install(new: Path, destination: Path, old: Path) -> None:
+    """Put the folder into its place; a kill between the two moves is mended by ``_clear``."""
+    if os.path.lexists(destination):
+        old.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(destination, old)
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    os.rename(new, destination)
