@@ -5,6 +5,7 @@ from autograder.cli import (  # noqa: F401  # they add their commands
     checking,
     course,
     grading,
+    lab,
     lms,
     lms_add,
     serve,
