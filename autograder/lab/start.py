@@ -64,9 +64,7 @@ def _make_exchange(folder: Path) -> None:
         ) from error
 
 
-def command(
-    course: Course, *, port: int, browser: bool, options: Sequence[str] = ()
-) -> list[str]:
+def command(course: Course, *, port: int, browser: bool, options: Sequence[str] = ()) -> list[str]:
     """The command that starts JupyterLab, to be run in the course's folder.
 
     Args:

@@ -99,7 +99,7 @@ def told(failed: dict[str, str], exercises: dict[str, str]) -> dict[str, str]:
     raised = _RAISED.search(strip_ansi(failed["raw_error"]))
     if raised is None:  # no exception: then what nbgrader says is short
         return failed | {"source": exercises.get(failed["source"], failed["source"])}
-    text = raised["told"] if raised["name"] == "AssertionError" else raised[0]
+    text = raised["told"] if raised["name"] == "AssertionError" else raised[0].rstrip(": ")
     return {
         "source": exercises.get(failed["source"], failed["source"]),
         "error": html.escape(text),

@@ -81,10 +81,11 @@ def running(folder: Path) -> Iterator[Lab]:
     home = folder / "home"
     home.mkdir()
     course = one_assignment(folder / "course")
-    command = [sys.executable, "-m", "autograder", "--course", str(course), "lab", "--port", "0"]
+    command = [sys.executable, "-m", "autograder", "--course", str(course), "lab", "--port", "0",
+               "--no-browser", "--LabApp.news_url=None"]  # fmt: skip
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, "--no-browser", f"--IdentityProvider.token={_TOKEN}"],
+            [*command, f"--IdentityProvider.token={_TOKEN}"],
             env=own(home), stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:

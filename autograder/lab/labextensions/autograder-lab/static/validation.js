@@ -6,13 +6,23 @@
   const page = JSON.parse(document.getElementById("jupyter-config-data").textContent);
   const sentences = JSON.parse(page.autograderValidation || "{}");
 
-  /** Replace the sentences that are known; what is a student's stays in `pre`. */
+  /** Replace the sentences that are known; what is a student's stands in `pre`. */
   function replace(dialog) {
     for (const element of dialog.querySelectorAll(".jp-Dialog-header, #validation-message p")) {
-      const sentence = sentences[element.textContent.trim()];
-      if (sentence) {
-        element.textContent = sentence;
+      const text = element.firstChild; // kept, since React may hold it
+      if (text && text.nodeType === Node.TEXT_NODE && text.data.trim() in sentences) {
+        text.data = sentences[text.data.trim()];
       }
+    }
+  }
+
+  /** Watch for the dialog, whose title is drawn a moment after the rest. */
+  function watch() {
+    const dialog = document.getElementById("validation-message")?.closest(".jp-Dialog");
+    if (dialog && !dialog.dataset.autograder) {
+      dialog.dataset.autograder = "watched";
+      new MutationObserver(() => replace(dialog)).observe(dialog, { childList: true, subtree: true });
+      replace(dialog);
     }
   }
 
@@ -21,13 +31,7 @@
     description: "Says in the course's language what nbgrader's Validate found.",
     autoStart: true,
     activate: () => {
-      const dialogs = new MutationObserver(() => {
-        const message = document.getElementById("validation-message");
-        if (message) {
-          replace(message.closest(".jp-Dialog"));
-        }
-      });
-      dialogs.observe(document.body, { childList: true }); // where dialogs are put
+      new MutationObserver(watch).observe(document.body, { childList: true }); // dialogs are there
     },
   };
 
