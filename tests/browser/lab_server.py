@@ -47,13 +47,6 @@ class Lab:
         """An address of the server, with the token."""
         return f"http://127.0.0.1:{self.port}/{path}?token={_TOKEN}&reset"
 
-    def autograder(self, *arguments: str) -> str:
-        """Run a command in a terminal beside the server; what it prints."""
-        command = [sys.executable, "-m", "autograder", *arguments]
-        return subprocess.run(
-            command, cwd=self.course, env=own(self.home), check=True, capture_output=True, text=True
-        ).stdout
-
 
 def own(home: Path) -> dict[str, str]:
     """The environment of a user who has nothing yet."""

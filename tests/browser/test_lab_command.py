@@ -3,15 +3,19 @@
 import os
 import subprocess
 import sys
+from logging import getLogger
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
+from nbgrader.api import Gradebook
+from nbgrader.server_extensions.formgrader.base import BaseHandler
 from nbgrader.validator import Validator
 
 from autograder.bridge.course import Course, CourseError
 from autograder.lab import start
+from autograder.lab.gradebook import read_anew
 from autograder.lab.validation import exercises_of, told
 from tests.browser.lab_server import own
 from tests.small_course import nbgrader_cell, notebook_of
@@ -104,3 +108,30 @@ def test_a_failed_check_is_told_by_its_exercise_and_its_message(tmp_path: Path) 
 def test_a_check_below_no_heading_has_the_name_of_its_cell(tmp_path: Path) -> None:
     nbformat.write(notebook_of([nbgrader_cell("1", "resta", points=1)]), tmp_path / "one.ipynb")
     assert exercises_of(tmp_path / "one.ipynb") == {"1": "resta"}
+
+
+class Request(BaseHandler):  # type: ignore[misc]
+    """What answers one request of the formgrader's, without the network around it."""
+
+    settings: dict[str, object] = {"nbgrader_gradebook": None}  # noqa: RUF012  # the server's
+    log = getLogger(__name__)
+
+    def __init__(self) -> None:
+        """No request comes from anywhere."""
+
+
+def test_a_request_of_the_formgrader_s_sees_what_others_have_stored(tmp_path: Path) -> None:
+    read_anew()
+    db_url = course_with(tmp_path, ID).directory.db_url
+    with Gradebook(db_url) as gradebook:
+        gradebook.add_student("ana", first_name="Ana")
+    Request.settings["nbgrader_gradebook"] = opened = Gradebook(db_url)
+    first = Request()
+    seen = first.gradebook.find_student("ana")
+    with Gradebook(db_url) as gradebook:
+        gradebook.update_or_create_student("ana", first_name="Ana María")
+    assert Request().gradebook.find_student("ana").first_name == "Ana María"
+    seen.first_name = "Anita"
+    assert first.gradebook.find_student("ana") is seen
+    assert seen.first_name == "Anita", "what a request itself has changed stays until it is stored"
+    opened.close()
