@@ -75,7 +75,7 @@ def running(folder: Path) -> Iterator[Lab]:
     home.mkdir()
     course = one_assignment(folder / "course")
     command = [sys.executable, "-m", "autograder", "--course", str(course), "lab", "--port", "0",
-               "--no-browser", "--LabApp.news_url=None"]  # fmt: skip
+               "--no-browser"]  # fmt: skip
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [*command, f"--IdentityProvider.token={_TOKEN}"],

@@ -50,6 +50,7 @@ def page(chromium: Browser, lab: Lab) -> Iterator[Page]:
     context.set_default_timeout(_WAIT_MS)
     made = context.new_page()
     made.goto(lab.address())
+    made.get_by_role("button", name="No", exact=True).click()  # whether it may fetch news
     yield made
     context.close()
 
@@ -75,7 +76,7 @@ def do(frame: FrameLocator, what: str, done: str) -> None:
     frame.locator(f"td.{what} a").click()
     expect(frame.locator(".modal.in .modal-body")).to_contain_text(done)
     frame.get_by_role("button", name="OK").click()
-    expect(frame.locator(".modal.in")).to_have_count(0)
+    expect(frame.locator(".modal-backdrop")).to_have_count(0)
 
 
 def submissions(page: Page) -> FrameLocator:
