@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint bench catalogs clean
+.PHONY: setup demo lab test lint bench catalogs clean
 
 setup: $(READY)
 
@@ -15,6 +15,9 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	$(BIN)/python -m tests.sample_class.demo demo
+
+lab: $(READY)
+	$(BIN)/autograder lab
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

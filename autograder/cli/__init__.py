@@ -7,6 +7,7 @@ from autograder.cli import (  # noqa: F401  # they add their commands
     diagnosis,
     grading,
     importing,
+    lab,
     lms,
     lms_add,
     serve,
