@@ -126,7 +126,7 @@ def install(built: Built, prefix: Path) -> Installed:
     made = Installed(prefix, built)
     packages = next(prefix.glob("lib/python3.*/site-packages"))
     for distribution in needed(_requirements(built.wheel)):
-        _link(distribution, packages)
+        _link(distribution, packages, scripts=str(prefix / "bin"))
         _write_scripts(distribution, made)
     pip = [sys.executable, "-m", "pip", "--python", str(made.python)]
     command = [*pip, "install", "--no-index", "--no-compile", "--quiet", str(built.wheel)]
@@ -140,14 +140,14 @@ def _requirements(wheel: Path) -> list[str]:
     return [text for text in metadata.requires or () if "extra ==" not in text]
 
 
-def _link(distribution: importlib.metadata.Distribution, packages: Path) -> None:
+def _link(distribution: importlib.metadata.Distribution, packages: Path, scripts: str) -> None:
     """Put what a distribution installed into another environment, at the same places."""
     folders: set[str] = set()
     for file in distribution.files or ():
         to = os.path.normpath(packages / file)
         folder = os.path.dirname(to)
-        if os.path.basename(folder) == "bin":
-            continue  # names the interpreter of this environment
+        if folder == scripts:
+            continue  # they name the interpreter of this environment
         if folder not in folders:
             os.makedirs(folder, exist_ok=True)
             folders.add(folder)
