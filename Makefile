@@ -14,7 +14,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 demo: $(READY)
-	$(BIN)/python -m tests.sample_class.demo demo
+	$(BIN)/python -m tests.sample_class.demo demo $(STUDENTS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,10 @@ MAKE_TEST, MAKE_DOCS, SERVE = "make test", "make docs", "autograder serve"
 EXPORT: Final = "tensores.zip"
 """What a learning platform has exported, in the READMEs' examples."""
 HANDED_IN: Final = ("perfecto-1", "un-poco-de-todo")
+DEMONSTRATED: Final = ("un-poco-de-todo", "backward-dos-veces", "bucle-infinito", "json-cortado")
+"""The part of the demo's class that it is tried with: whom the README shows."""
+READY: Final = ".ready"
+"""What ``make setup`` leaves in ``.venv``."""
 _IGNORED: Final = (
     ".git",
     ".venv",
@@ -53,9 +57,20 @@ def repository(folder: Path) -> Path:
 
 
 def as_set_up(copy: Path) -> Mapping[str, str]:
-    """The environment after ``make setup``, which has been done where these tests run."""
-    ready = f"BIN={Path(sys.executable).parent} READY=Makefile"
-    return {**environment(), "PYTHONPATH": str(copy), "MAKEFLAGS": ready}
+    """The environment after ``make setup``, which has been done where these tests run.
+
+    The copy's own ``.venv`` leads to what is installed here, so nothing must be installed into it:
+    it is newer than all that it depends on, and there is no Python to make another with.
+    """
+    own = copy / ".venv"
+    own.mkdir()
+    for path in Path(sys.prefix).iterdir():
+        if path.name != READY:
+            (own / path.name).symlink_to(path)
+    (own / READY).touch()
+    around = {**environment(), "PYTHONPATH": str(copy), "PYTHON": "false"}
+    around["COLUMNS"] = "140"  # for rows of one line, as the README shows them
+    return {**around, "STUDENTS": " ".join(DEMONSTRATED)}
 
 
 def told_only(shell: Shell) -> Done:
@@ -87,12 +102,14 @@ def served(shell: Shell) -> Done:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Done]]:
+def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
     """What became of each command of the English README."""
     copy = repository(tmp_path_factory.mktemp("readme") / "repository")
     instead = {MAKE_TEST: told_only, MAKE_DOCS: lambda _shell: None, SERVE: served}
+    shell = Shell(copy, as_set_up(copy), instead)
+    assert "pip" not in shell.run(Command("make --dry-run demo")).output
     steps = [one for one in transcript.read(READMES["en"]) if isinstance(one, Command)]
-    yield {one.command.line: one for one in Shell(copy, as_set_up(copy), instead).follow(steps)}
+    return {one.command.line: one for one in shell.follow(steps)}
 
 
 def test_the_demo_leaves_what_the_readme_promises(done: dict[str, Done]) -> None:

@@ -18,7 +18,7 @@ _FENCE: Final = re.compile(
 )
 _COMMAND: Final = re.compile(r"^\$ (?P<line>(?:.*\\\n)*.*)$", re.MULTILINE)
 _WHERE: Final = "\npwd -P >&3"
-_SECONDS: Final = 400
+_SECONDS: Final = 900
 
 
 @dataclass(frozen=True)
