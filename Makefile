@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo lab test lint bench catalogs clean
+.PHONY: setup demo lab test lint bench catalogs docs pictures dist clean
 
 setup: $(READY)
 
@@ -14,7 +14,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 demo: $(READY)
-	$(BIN)/python -m tests.sample_class.demo demo
+	$(BIN)/python -m tests.sample_class.demo demo $(STUDENTS)
 
 lab: $(READY)
 	$(BIN)/autograder lab
@@ -35,6 +35,17 @@ catalogs: $(READY)
 	$(BIN)/pybabel extract --no-location --sort-output -F pyproject.toml -k _ -o autograder/locale/autograder.pot autograder
 	$(BIN)/pybabel update --no-fuzzy-matching -D autograder -i autograder/locale/autograder.pot -d autograder/locale
 	$(BIN)/pybabel compile -D autograder -d autograder/locale
+
+# The site, in build/site. Everything that it shows is in the repository or read from the code.
+docs: $(READY)
+	$(BIN)/python -m mkdocs build --strict --config-file docs/site/mkdocs.yml
+
+# The pictures of README and site, taken of real pages in Chromium and of what commands really print.
+pictures: $(READY)
+	$(BIN)/python -m tests.docs.pictures docs/pictures
+
+dist: $(READY)
+	$(BIN)/python -m build --no-isolation --outdir build/dist
 
 clean:
 	rm -rf $(VENV) demo build *.egg-info

@@ -105,7 +105,7 @@ def _write_map(report: "Report", path: Path | None) -> bool:
 
 
 def _document(report: "Report", assignment: str, dry_run: bool) -> dict[str, Any]:
-    """The report as JSON: docs/cli.md documents it."""
+    """The report as JSON: docs/reference/command-line.md documents it."""
     roster = report.roster
     return {
         "assignment": assignment,

@@ -1,6 +1,6 @@
 """What scripts get with ``--json``: one JSON object on standard output, whatever happens.
 
-`docs/cli.md` documents the object of each command; tests hold both together.
+`docs/reference/command-line.md` documents the object of each command; tests hold both together.
 """
 
 import json

@@ -6,7 +6,7 @@ from autograder import INTERRUPTED as _INTERRUPTED
 
 
 class Status(IntEnum):
-    """What a command's exit status says; `docs/cli.md` documents it."""
+    """What a command's exit status says; `docs/reference/command-line.md` documents it."""
 
     DONE = 0
     """All that was asked for is done, and nothing was found."""

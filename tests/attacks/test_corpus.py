@@ -97,6 +97,6 @@ def test_the_corpus_runs_as_root_as_a_user_and_without_namespaces() -> None:
 
 
 def test_the_table_in_the_docs_has_a_row_for_every_class() -> None:
-    text = (ROOM / "docs/isolation.md").read_text(encoding="utf-8")
+    text = (ROOM / "docs/explanation/isolation.md").read_text(encoding="utf-8")
     for name in (*model.CLASSES, "notebooks"):
         assert f"\n| {name} |" in text, name

@@ -1,4 +1,4 @@
-"""Shows the figures: as tables, in ``docs/speed.md`` between two marks, as JSON and as a plot."""
+"""Shows the figures: as tables, in the docs' ``speed.md`` between two marks, as JSON, as a plot."""
 
 import json
 from collections.abc import Iterable, Sequence

@@ -3,7 +3,7 @@
 The same submissions are graded by stock nbgrader, by nbgrader with our configuration and by
 ``autograder grade``, in turn, and their scores are compared cell by cell. Then: one submission on
 a warm service and where its time goes, and whether a large class takes as long for each. The
-figures go to ``docs/speed.json``, ``docs/speed.md`` and ``docs/speed.svg``; see there.
+figures go to ``docs/explanation/speed.json``, ``speed.md`` and ``speed.svg``; see there.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from tests.bench.in_notebook import SECRET, seed_of
 from tests.bench.rounds import Measured, Rounds, Sizes
 from tests.sample_class.demo import ROOT
 
-DOCS: Final = ROOT / "docs"
+DOCS: Final = ROOT / "docs/explanation"
 CLASS: Final = 800
 """The class that a teacher waits an hour for today."""
 
@@ -48,7 +48,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="the class to see linearity with; 0 leaves it out (default: 2000)",
     )  # fmt: skip
     parser.add_argument("--jobs", type=int, default=default_jobs(), help="default: all cores")
-    parser.add_argument("--out", type=Path, default=DOCS, help="folder of the report (docs)")
+    parser.add_argument("--out", type=Path, default=DOCS, help="folder of the report (the docs')")
     return parser.parse_args(arguments)
 
 

@@ -21,7 +21,7 @@ from autograder.cli import main
 from autograder.cli.base import answer, json_option
 from tests.small_course import make_course, nbgrader_cell, notebook_of
 
-DOCUMENTATION = Path(__file__).parents[2] / "docs" / "cli.md"
+DOCUMENTATION = Path(__file__).parents[2] / "docs/reference/command-line.md"
 WIDTH = 80
 CONFIG = """
 from autograder.bridge import configure

@@ -324,7 +324,7 @@ def test_the_script_of_the_guide_hands_each_student_the_own_results(
     graded: Course, tmp_path: Path
 ) -> None:
     """It runs as Gradescope runs it, in a folder in the place of /autograder."""
-    guide = (Path(__file__).parents[2] / "docs/grade-files.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[2] / "docs/how-to/grade-files.md").read_text(encoding="utf-8")
     (script,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
     place = tmp_path / "autograder"
     (place / "results").mkdir(parents=True)

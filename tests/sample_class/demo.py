@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -51,7 +52,7 @@ def autograder(course: Path, *arguments: str) -> int:
     return subprocess.run(command, check=False).returncode
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, students: Sequence[str] = DEMO_CLASS) -> int:
     """Release, grade, give feedback, report, export; 0 when every step succeeded."""
     began = time.monotonic()
     if folder.exists():
@@ -59,7 +60,7 @@ def main(folder: Path) -> int:
     folder.mkdir(parents=True)
     copy_course(folder)
     status = autograder(folder, "release")
-    written = build(folder, students=DEMO_CLASS)
+    written = build(folder, students=students)
     print(f"\nsample class: {len(written)} submissions in {folder / 'submitted'}")
     status = status or autograder(folder, "grade")
     status = status or autograder(folder, "feedback")
@@ -75,4 +76,4 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:] or DEMO_CLASS))

@@ -1,7 +1,7 @@
 """Files of grades for LMSs: new ones, and the LMS's own export filled in.
 
-What the importers expect was read in their code and documentation (docs/grade-files.md). In every
-file missing work is an empty cell and never 0, and points have two decimals.
+What the importers expect was read in their code and documentation (docs/how-to/grade-files.md).
+In every file missing work is an empty cell and never 0, and points have two decimals.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,0 +1,95 @@
+"""The tutorial, followed to the letter in an empty folder, with what the wheel installed."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.docs import transcript
+from tests.docs.transcript import Command, Done, File, Shell
+from tests.packaging.installed import ROOT, Installed
+
+PAGES: Final = {"en": ROOT / "docs/tutorial.md", "es": ROOT / "docs/tutorial.es.md"}
+ASSIGNMENT: Final = {"en": "errors", "es": "errores"}
+SET_UP: Final = (
+    "python3 -m venv env",
+    "env/bin/pip install PATH/TO/THE/REPOSITORY",
+    "source env/bin/activate",
+)
+"""The first commands: the fixture ``installed`` has done them, with the wheel in the place of the
+repository and without downloading again what the project depends on."""
+EARNED: Final = {
+    **{"ana": 10.0, "ben": 10.0, "chloe": 4.0, "dani": 6.0, "emma": 8.0},
+    **{"felix": 6.0, "gala": 6.0, "hugo": 0.0, "ines": 4.0, "jan": 0.0},
+}
+
+
+@pytest.fixture(scope="module", params=sorted(PAGES))
+def language(request: pytest.FixtureRequest) -> str:
+    """The language of the page that is followed."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def followed(
+    language: str, installed: Installed, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[Done]]:
+    """The course that the tutorial leaves, and what its commands printed."""
+    shell = Shell(
+        tmp_path_factory.mktemp(f"tutorial-{language}"),
+        installed.environment(),
+        dict.fromkeys(SET_UP, lambda _shell: None),
+    )
+    done = shell.follow(transcript.read(PAGES[language]))
+    return shell.folder, done
+
+
+def test_the_tutorial_begins_with_an_installation(language: str) -> None:
+    lines = [one.line for one in transcript.read(PAGES[language]) if isinstance(one, Command)]
+    assert tuple(lines[: len(SET_UP)]) == SET_UP
+
+
+def test_ten_students_earn_what_their_answers_are_worth(
+    followed: tuple[Path, list[Done]], language: str
+) -> None:
+    course, _done = followed
+    with (course / "grades.csv").open(encoding="utf-8") as table:
+        rows = list(csv.DictReader(table))
+    assert {row["student_id"]: float(row["score"]) for row in rows} == EARNED
+    assert {row["assignment"] for row in rows} == {ASSIGNMENT[language]}
+
+
+def test_each_student_has_a_page_of_feedback_and_the_class_a_report(
+    followed: tuple[Path, list[Done]], language: str
+) -> None:
+    course, _done = followed
+    name = ASSIGNMENT[language]
+    pages = {path.parts[-3] for path in course.glob(f"feedback/*/{name}/{name}.html")}
+    assert pages == set(EARNED)
+    report = (course / "reports" / name / "report.html").read_text(encoding="utf-8")
+    assert "sum" in report
+
+
+def test_students_read_feedback_in_the_language_of_the_page(
+    followed: tuple[Path, list[Done]], language: str
+) -> None:
+    course, _done = followed
+    name = ASSIGNMENT[language]
+    text = (course / "feedback/hugo" / name / f"{name}.html").read_text(encoding="utf-8")
+    assert {"en": "not yet", "es": "todavía no"}[language] in text
+
+
+def test_both_tutorials_show_the_same_commands_and_files(language: str) -> None:
+    """Of other names only, so that whoever mends one is told to mend the other."""
+
+    def shape(page: Path, name: str) -> list[Mapping[str, str]]:
+        return [
+            {"file": one.name.replace(name, "NAME")}
+            if isinstance(one, File)
+            else {"command": one.line.replace(name, "NAME")}
+            for one in transcript.read(page)
+        ]
+
+    assert shape(PAGES[language], ASSIGNMENT[language]) == shape(PAGES["en"], ASSIGNMENT["en"])
