@@ -16,6 +16,7 @@ from autograder.cli.base import (
     open_course,
     plain,
 )
+from autograder.grading.client import GradingProcess
 from autograder.progress import Shown
 from autograder.validity.examine import Exercise, plan_of
 
@@ -38,7 +39,10 @@ def check(
     exercise: str | None,
     jobs: int,
 ) -> None:
-    """Find mistakes in the course: unbound graders, points, solutions, stale releases.
+    """Find mistakes in the course, and say how to mend each.
+
+    It looks at notebooks, grade cells, points, solutions and graders, runs your own solution and
+    an untouched release, and compares the release with its source.
 
     With --mutation: does every correct solution earn all points, is every wrong one caught, and
     is the mistake named?
@@ -53,16 +57,24 @@ def check(
         raise click.UsageError("--exercise goes with --mutation")
     if mutation:
         _check_mutation(course, chosen, exercise, jobs)
-    elif sum(_print_findings(course, name) for name in chosen):
+        return
+    process = GradingProcess(course.root, course.graders)
+    try:
+        found = sum(_print_findings(course, name, process) for name in chosen)
+    finally:
+        process.stop()
+    if found:
         sys.exit(1)
 
 
-def _print_findings(course: Course, assignment: str) -> int:
+def _print_findings(course: Course, assignment: str, process: GradingProcess) -> int:
     """Print what is wrong with an assignment; how much it is."""
-    findings = check_assignment(course, assignment)
-    console.print(f"{assignment}: {'no findings' if not findings else ''}")
+    findings = check_assignment(course, assignment, process)
+    console.print(f"{assignment}: {'no findings' if not findings else f'{len(findings)} to mend'}")
     for finding in findings:
-        console.print(f"  - {plain(finding.what)}\n    {plain(finding.mend)}", soft_wrap=True)
+        where = f"{finding.where}: " if finding.where else ""
+        told = f"  - {where}{finding.what}\n    mend: {finding.mend}"
+        console.print(plain(told), soft_wrap=True, highlight=False)
     return len(findings)
 
 
