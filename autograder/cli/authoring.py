@@ -1,12 +1,20 @@
 """Commands for who writes assignments: new, preview, extract."""
 
+import sys
+import time
+import webbrowser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from rich.table import Table
 
 from autograder.authoring.scaffold import new_assignment, new_exercise
-from autograder.bridge.course import Course
-from autograder.cli.base import console, main
+from autograder.bridge.course import Course, CourseError
+from autograder.cli.base import console, errors, main, plain, print_error
+
+if TYPE_CHECKING:  # slow to import
+    from autograder.authoring.preview import Preview, Previewer
 
 title_option = click.option("--title", default="", help="Its heading (default: made of its name).")
 
@@ -73,3 +81,111 @@ def _print_written(course: Course, paths: list[Path]) -> None:
 
 def _print_next(command: str) -> None:
     console.print(f"next: {command}", soft_wrap=True, highlight=False, markup=False)
+
+
+@main.command()
+@click.argument("assignment")
+@click.option("--watch", is_flag=True, help="Do it again at every change, until Ctrl-C.")
+@click.option("--open", "opened", is_flag=True, help="Open the student's page in a browser.")
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder of the pages (default: preview/ASSIGNMENT in the course).",
+)
+@click.pass_context
+def preview(
+    ctx: click.Context, assignment: str, *, watch: bool, opened: bool, to: Path | None
+) -> None:
+    """Show what students will see, and what the graders say of your solution and of nothing.
+
+    Pages are written: the student's notebook, and the feedback on your own solution and on the
+    release as it is. The release and the gradebook stay as they are.
+
+    \b
+    Examples:
+      autograder preview first-steps --open
+      autograder preview first-steps --watch
+    """
+    try:
+        again = True
+        while again:  # once more where the course's settings have changed
+            right, again = _preview(ctx.obj, assignment, to, watch, opened)
+            opened = False
+    except KeyboardInterrupt:
+        if not watch:
+            raise
+        console.print("stopped")
+        return
+    if not right:
+        sys.exit(1)
+
+
+def _preview(
+    root: Path, assignment: str, to: Path | None, watch: bool, opened: bool
+) -> tuple[bool, bool]:
+    """Preview with the settings as they are: whether all was right, and whether to begin anew."""
+    from autograder.authoring.preview import previewing
+    from autograder.authoring.watch import Watch
+
+    course = Course(root)
+    to = course.root / "preview" / assignment if to is None else to
+    with previewing(course, assignment, to) as previewer:
+        watched = Watch(course, assignment)
+        right = _round(course, previewer, watch, opened)
+        if not watch:
+            return right, False
+        _say_watching(assignment)
+        for change in watched.changes():
+            if change == "settings":
+                break
+            if change == "graders":
+                previewer.collect_anew()
+            _round(course, previewer, watch, False)
+            _say_watching(assignment)
+    return right, True
+
+
+def _round(course: Course, previewer: "Previewer", watch: bool, opened: bool) -> bool:
+    """Make and print one preview; whether all was right."""
+    try:
+        made = previewer.make()
+    except CourseError as error:
+        if not watch:
+            raise
+        print_error(error)
+        return False
+    _print_preview(made)
+    if made.pages:
+        for page in made.pages:
+            console.print(f"page: {page}", soft_wrap=True, highlight=False, markup=False)
+        if opened and not webbrowser.open(made.pages[0].resolve().as_uri()):
+            errors.print("autograder: no browser could be opened", style="yellow")
+    return made.right
+
+
+def _say_watching(assignment: str) -> None:
+    now = time.strftime("%H:%M:%S")
+    console.print(f"{now} watching {assignment}; Ctrl-C ends", style="dim", highlight=False)
+
+
+def _print_preview(made: "Preview") -> None:
+    """A line for each exercise, and below it what is to be mended."""
+    for finding in made.findings:
+        told = f"{finding.where}: {finding.what}\n  mend: {finding.mend}"
+        errors.print(plain(told), style="yellow", soft_wrap=True, highlight=False)
+    for error in made.errors:
+        errors.print(plain(error), style="red", soft_wrap=True, highlight=False)
+    if not made.exercises:
+        return
+    table = Table("", "exercise", "points", "your solution", "untouched", "checks")
+    for column in (2, 3, 4, 5):
+        table.columns[column].justify = "right"
+    for one in made.exercises:
+        sign = "[green]✔[/green]" if one.right else "[red]✘[/red]"
+        numbers = (one.points, one.solution, one.untouched, one.checks)
+        table.add_row(sign, plain(one.grade_id), *(f"{number:g}" for number in numbers))
+    console.print(table)
+    for one in made.exercises:
+        for problem in one.problems:
+            told = plain(f"{one.grade_id}: {problem}")
+            errors.print(told, style="red", soft_wrap=True, highlight=False)
