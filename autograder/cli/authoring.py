@@ -189,3 +189,47 @@ def _print_preview(made: "Preview") -> None:
         for problem in one.problems:
             told = plain(f"{one.grade_id}: {problem}")
             errors.print(told, style="red", soft_wrap=True, highlight=False)
+
+
+@main.command()
+@click.argument("assignment")
+@click.option("--dry-run", is_flag=True, help="Show the same and write nothing.")
+@click.pass_context
+def extract(ctx: click.Context, assignment: str, *, dry_run: bool) -> None:
+    """Move the tests in an assignment's cells into hidden graders, which students cannot reach.
+
+    For assignments whose tests are in grade cells, with BEGIN HIDDEN TESTS or without. Each grader
+    is tried on your own solution and on an untouched release; what would say something else than
+    the cell, or cannot be moved, stays there, with the reason in it. Hidden tests are taken out of
+    the cells, visible ones stay for the students to run.
+
+    \b
+    Examples:
+      autograder extract ps1 --dry-run
+      autograder extract ps1
+    """
+    from autograder.authoring.extract import extract as extract_tests
+
+    course = Course(ctx.obj)
+    done = extract_tests(course, assignment, dry_run=dry_run)
+    for grade_id in done.moved:
+        console.print(f"[green]✔[/green] {plain(grade_id)}: moved", highlight=False)
+    for kept in done.kept:
+        told = plain(f"{kept.grade_id}: stays in {kept.where}: {kept.why}")
+        console.print(f"[yellow]✘[/yellow] {told}", soft_wrap=True, highlight=False)
+    for grade_id in done.already:
+        console.print(f"  {plain(grade_id)}: has graders already", highlight=False)
+    if not dry_run:
+        _print_written(course, done.written)
+    counts = f"{len(done.moved)} moved, {len(done.kept)} stay"
+    console.print(counts + ("; nothing was written: this was a dry run" if dry_run else ""))
+    if not done.configured:
+        errors.print(
+            "autograder: this course does not run hidden graders yet: put these lines into "
+            "nbgrader_config.py, in the place of `configure_execute` if it is there:\n"
+            "  from autograder.bridge import configure\n  configure(get_config())",
+            style="yellow",
+            soft_wrap=True,
+        )
+    if done.written:
+        _print_next(f"autograder check {assignment}, then autograder release {assignment}")
