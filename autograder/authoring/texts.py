@@ -56,12 +56,12 @@ MISTAKES = (
     ),
     (
         "sum-for-mean",
-        lambda data: sum(data),
+        sum,
         $sum_for_mean,
     ),
     (
         "term-forgotten",
-        lambda data: len(data),
+        len,
         $count,
     ),
     (
