@@ -15,7 +15,6 @@ import nbformat
 
 from autograder.authoring.files import Changed, write_together
 from autograder.authoring.moving import (
-    NOT_MOVED,
     CannotMoveError,
     CellTests,
     Given,
@@ -25,8 +24,9 @@ from autograder.authoring.moving import (
 from autograder.authoring.names import python_name
 from autograder.bridge.course import Course, CourseError
 from autograder.bridge.files import read_plain_files
-from autograder.bridge.regions import Marks, hidden_marks
+from autograder.bridge.regions import NOT_MOVED, Marks, hidden_marks
 from autograder.check import fresh_release
+from autograder.check.finding import place_of
 from autograder.grading.cells import CodeCell, code_cells, read_code_cells
 from autograder.grading.client import Graded, GradingProcess
 from autograder.messages import in_language
@@ -311,6 +311,6 @@ def _kept(course: Course, notebook: _Notebook) -> Iterator[Kept]:
         cell.metadata.get("nbgrader", {}).get("grade_id", ""): number
         for number, cell in enumerate(notebook.nodes.cells, 1)
     }
-    place = notebook.path.relative_to(course.root)
+    place = place_of(course, notebook.path)
     for grade_id, why in notebook.reasons.items():
         yield Kept(grade_id, f"{place}, cell {numbers[grade_id]}", why)

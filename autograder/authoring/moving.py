@@ -15,10 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from autograder.bridge.regions import Marks
+from autograder.bridge.regions import NOT_MOVED, Marks
 
-NOT_MOVED: Final = "# autograder extract: not moved to a grader: "
-"""How the line begins that says so in a cell."""
 _MAGIC: Final = re.compile(r"\s*[%!]")
 _OF_THE_KERNEL: Final = frozenset(
     {"globals", "locals", "vars", "dir", "eval", "exec", "get_ipython", "input", "In", "Out"}

@@ -190,13 +190,11 @@ def _copy_files(from_folder: Path, to: Path) -> None:
 
 def _problems(result: CellResult, points: float, earned: float, empty: float) -> Iterator[str]:
     """What is not as it must be with a grade cell."""
-    if not result.checks:
-        yield "it has no grader"
     for check in result.checks:
         if check.status != "passed":
             told = " ".join(filter(None, (check.message, check.detail)))[:_LONGEST]
             yield f"your solution: {check.node_id.rpartition('::')[2]} is {check.status}. {told}"
     if earned < points and not result.checks:
-        yield "your solution does not earn its points"
+        yield "it has no grader, and its own tests do not give your solution all points"
     if empty > 0:
         yield f"who does nothing earns {empty:g}: make its graders fail when nothing was done"

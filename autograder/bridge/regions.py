@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
+
+NOT_MOVED: Final = "# autograder extract: not moved to a grader: "
+"""How the line begins that says of a cell why its tests stay in it."""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from autograder.bridge.course import Course, CourseError
+from autograder.bridge.regions import NOT_MOVED
 from autograder.bridge.scratch import source_course
 from autograder.check.finding import Finding as Finding
+from autograder.check.finding import place_of
 from autograder.check.graders import uncollected, written
 from autograder.check.notebooks import Notebooks, hidden_tests
 from autograder.grading.cells import CodeCell, points_of, read_code_cells
@@ -81,20 +83,19 @@ def _unbound(
 ) -> Iterator[Finding]:
     """Grade cells without a grader, and graders without a grade cell."""
     ids = {cell.grade_id for cell in source if cell.grade_id is not None}
-    by_hand = {cell.grade_id for cell in source if cell.solution}
+    otherwise = {cell.grade_id for cell in source if cell.solution}
+    otherwise |= {cell.grade_id for cell in source if NOT_MOVED in cell.source}  # it stays there
     inside = hidden_tests(course, assignment)
     for cell in source:
-        if cell.grade_id is not None and cell.grade_id not in graded | by_hand:
+        also = f", or see `autograder extract {assignment}`" if "assert" in cell.source else ""
+        if cell.grade_id is not None and cell.grade_id not in graded | otherwise:
             yield Finding(
                 assignment,
                 f"grade cell {cell.grade_id!r} has no grader",
                 f'write a test marked @pytest.mark.grade_cell("{cell.grade_id}") into '
-                f"{course.graders.relative_to(course.root) / assignment}/test_….py"
-                + (
-                    f", or see `autograder extract {assignment}`" if "assert" in cell.source else ""
-                ),
+                f"{place_of(course, course.graders / assignment)}/test_….py{also}",
             )
-        elif cell.grade_id in inside:
+        elif cell.grade_id in graded and cell.grade_id in inside:
             yield Finding(
                 assignment,
                 f"grade cell {cell.grade_id!r} has graders, so the hidden tests in it never count",

@@ -10,7 +10,7 @@ from typing import Final
 
 from autograder.bridge.course import Course
 from autograder.check.collecting import Trouble
-from autograder.check.finding import Finding
+from autograder.check.finding import Finding, place_of
 from autograder.grading.items import MARKER
 
 _SECONDS: Final = 180
@@ -21,7 +21,7 @@ _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 def written(course: Course, assignment: str) -> Iterator[Finding]:
     """Tests in the assignment's folder that never count, seen in their text alone."""
     for path in sorted((course.graders / assignment).glob("*.py")):
-        place = str(path.relative_to(course.root))
+        place = place_of(course, path)
         text = path.read_text(encoding="utf-8", errors="replace")
         if not (path.name.startswith("test_") or path.stem.endswith("_test")):
             if f".{MARKER}(" in text:
@@ -90,7 +90,7 @@ def uncollected(course: Course, assignment: str) -> list[Finding]:
 def _finding(course: Course, assignment: str, trouble: Trouble) -> Finding:
     """What is told of a file that cannot be collected, and how to mend it."""
     path = Path(trouble.path)
-    place = str(path.relative_to(course.root)) if path.is_relative_to(course.root) else str(path)
+    place = place_of(course, path)
     where = f"{place}, line {trouble.line}" if trouble.line else place
     what = f"graders cannot be collected: {trouble.error[:_LONGEST]}"
     if trouble.of_all:

@@ -12,7 +12,7 @@ from jupyter_client.kernelspec import find_kernel_specs
 from autograder.bridge.course import Course
 from autograder.bridge.regions import Marks, hidden_marks, solution_marks
 from autograder.bridge.schema import SCHEMA_VERSION, metadata_problem
-from autograder.check.finding import Finding
+from autograder.check.finding import Finding, place_of
 
 _KERNEL: Final = "python3"
 _TOOLBAR: Final = "in JupyterLab, in nbgrader's panel Create Assignment"
@@ -35,7 +35,7 @@ class Notebooks:
         marks = _Marks(solution_marks(self.course.app), hidden_marks(self.course.app))
         for name in self.course.notebooks(self.assignment):
             path = self.course.folder("source", self.assignment) / f"{name}.ipynb"
-            place = str(path.relative_to(self.course.root))
+            place = place_of(self.course, path)
             notebook = self._read(path, place)
             if notebook is None:
                 continue
@@ -161,7 +161,8 @@ def _regions(cell: Any, facts: Mapping[str, Any], marks: _Marks) -> Iterator[tup
             f"{name} has a ### {marks.hidden.begin} and is no grade cell",
             f"make it one (Autograder tests) {_TOOLBAR}, or take the marks out",
         )
-    if facts.get("solution") and cell.cell_type == "code" and cell.source and not solutions:
+    answer = facts.get("solution") and not facts.get("grade")  # else a person grades all of it
+    if answer and cell.cell_type == "code" and cell.source and not solutions:
         yield (
             f"solution {name} has no ### {marks.solution.begin}: students get nothing of what is "
             "in it",

@@ -178,12 +178,14 @@ def _print_preview(made: "Preview") -> None:
     if not made.exercises:
         return
     table = Table("", "exercise", "points", "your solution", "untouched", "checks")
+    table.columns[1].overflow = "fold"
     for column in (2, 3, 4, 5):
         table.columns[column].justify = "right"
     for one in made.exercises:
         sign = "[green]✔[/green]" if one.right else "[red]✘[/red]"
-        numbers = (one.points, one.solution, one.untouched, one.checks)
-        table.add_row(sign, plain(one.grade_id), *(f"{number:g}" for number in numbers))
+        numbers = (f"{number:g}" for number in (one.points, one.solution, one.untouched))
+        checks = str(one.checks or "in its cell")
+        table.add_row(sign, plain(one.grade_id), *numbers, checks)
     console.print(table)
     for one in made.exercises:
         for problem in one.problems:

@@ -181,7 +181,25 @@ def test_a_text_that_is_graded_by_hand_needs_no_region(look: Look) -> None:
     assert look(notebook) == []
 
 
+def test_an_answer_that_is_graded_by_hand_needs_no_region_either(look: Look) -> None:
+    notebook = sound()
+    by_hand = nbgrader_cell("draw()", "by-hand", 3)
+    by_hand.metadata.nbgrader.update(solution=True, locked=False)
+    notebook.cells.append(by_hand)
+    assert look(notebook) == []
+
+
 # Graders
+
+
+def test_graders_may_lie_outside_the_course(tmp_path: Path) -> None:
+    (tmp_path / "course").mkdir()
+    (tmp_path / "elsewhere/one").mkdir(parents=True)
+    (tmp_path / "elsewhere/one/test_a.py").write_text("def test_y(submission): ...")
+    text = f"{CONFIG}\nc.RunGraders.graders = {str(tmp_path / 'elsewhere')!r}\n"
+    (tmp_path / "course/nbgrader_config.py").write_text(text)
+    (found,) = written(Course(tmp_path / "course"), "one")
+    assert found.where == f"{tmp_path}/elsewhere/one/test_a.py, line 1"
 
 
 def test_tests_that_never_count_are_found(course: Course) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import nbgrader
 import numpy as np
 import pytest
 import torch
@@ -19,6 +20,7 @@ from autograder.authoring.extract import Extraction, extract
 from autograder.authoring.moving import CannotMoveError, Given, cell_tests, grader_of
 from autograder.bridge.course import Course, CourseError
 from autograder.bridge.regions import Marks
+from autograder.check import check
 from autograder.grading import plain as plain_module
 from autograder.runner.values import ArrayValue, OpaqueValue, from_wire, to_wire
 from tests.small_course import nbgrader_cell, notebook_of
@@ -238,6 +240,21 @@ def test_what_an_assert_says_is_told_to_the_student(world: World) -> None:
     world.moved.feedback("ps1", "wrong")
     page = world.moved.folder("feedback", "ps1", "wrong") / "ps1.html"
     assert "Look at the «end» of the range." in page.read_text()
+
+
+def test_what_stays_is_nothing_to_be_mended(world: World) -> None:
+    assert check(world.moved, "ps1") == []
+
+
+def test_nbgraders_own_example_can_be_moved(tmp_path: Path) -> None:
+    """All but the test that replaces a function which the student's own one calls."""
+    example = Path(nbgrader.__file__).parent / "docs/source/user_guide/source/ps1"
+    shutil.copytree(example, tmp_path / "source/ps1")
+    (tmp_path / "nbgrader_config.py").write_text(GRADERS)
+    done = extract(Course(tmp_path), "ps1")
+    assert done.moved == ["correct_squares", "squares_invalid_input", "correct_sum_of_squares"]
+    (kept,) = done.kept
+    assert kept.grade_id == "sum_of_squares_uses_squares" and "it sets `squares`" in kept.why
 
 
 def test_a_second_time_nothing_is_left_to_move(world: World) -> None:
