@@ -51,6 +51,14 @@ def grading_process(course: Path, graders: Path, packages: Packages) -> GradingP
     return _processes[key]
 
 
+def stop_grading_processes(course: Path) -> None:
+    """End the grading processes of a course: its next grading collects the graders anew."""
+    for key in [key for key in _processes if key[0] == course]:
+        process = _processes.pop(key)
+        atexit.unregister(process.stop)
+        process.stop()
+
+
 def _grade_id(cell: NotebookNode) -> str | None:
     grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
     return grade_id if isinstance(grade_id, str) else None

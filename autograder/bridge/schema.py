@@ -4,10 +4,14 @@ nbgrader calls ``jsonschema.validate`` for each cell, which validates the schema
 first: ten times the work of the cell.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import jsonschema
-from nbgrader.nbgraderformat import common
+from nbgrader import nbgraderformat
+from nbgrader.nbgraderformat import MetadataValidator, ValidationError, common
+
+SCHEMA_VERSION: Final[int] = nbgraderformat.SCHEMA_VERSION
+"""The version of the metadata that nbgrader takes today."""
 
 _validators: dict[int, tuple[dict[str, Any], Any]] = {}
 """By the identity of a schema: it and its validator. nbgrader keeps one for each version."""
@@ -36,3 +40,12 @@ class _JsonSchema:
 def check_schemas_once() -> None:
     """Have nbgrader check each schema once in the life of this process."""
     common.jsonschema = _JsonSchema
+
+
+def metadata_problem(cell: Any) -> str:
+    """Why nbgrader refuses a cell whose metadata are of its schema today; empty if it does not."""
+    try:
+        MetadataValidator().validate_cell(cell)
+    except ValidationError as error:
+        return str(error.message)
+    return ""

@@ -1,13 +1,13 @@
-"""A scratch copy of a course, to grade in without changing anything of the course.
+"""Scratch copies of a course, to release and grade in without changing anything of the course.
 
-Its gradebook is a copy; what a grading only reads is linked to. Autograded notebooks and records
-go into the copy.
+Their gradebook is a copy, or a new one; what is only read is linked to. What releasing and grading
+write goes into the copy.
 """
 
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -28,8 +28,12 @@ c = get_config()
 c.merge(Config({json!r}))
 c.CourseDirectory.root = {root!r}
 c.CourseDirectory.db_url = {db_url!r}
+c.RunGraders.secret_file = {secret!r}
 """
 _ROWS_AT_ONCE: Final = 5000
+_GRADED: Final = ("autograded", "feedback")
+"""The steps that grading writes."""
+_ALL_STEPS: Final = ("source", "release", "submitted", *_GRADED)
 
 
 @contextmanager
@@ -43,33 +47,67 @@ def scratch_course(course: Course) -> Iterator[Course]:
     """
     with tempfile.TemporaryDirectory(prefix="autograder-scratch-") as folder:
         root = Path(folder)
-        _link(course, root)
+        _link(course, root, _GRADED)
         if (course.root / record.FOLDER).is_dir():
             partial = shutil.ignore_patterns("*.partial")  # another command may be writing
             shutil.copytree(course.root / record.FOLDER, root / record.FOLDER, ignore=partial)
-        db_url = f"sqlite:///{root / 'gradebook.db'}"
-        _copy_gradebook(course.directory.db_url, db_url)
-        (root / "nbgrader_config.py").write_text(
-            _CONFIG.format(
-                config=str(course.root / "nbgrader_config.py"),
-                json=_json_of(course.root / "nbgrader_config.json"),
-                root=str(root),
-                db_url=db_url,
-            ),
-            encoding="utf-8",
-        )
-        made = Course(root)
+        _copy_gradebook(course.directory.db_url, _db_url(root))
+        made = _configured(course, root)
         if course.settings.allow_unsafe:  # perhaps by an option, which no file tells
             made.allow_unsafe()
-        _require_apart(made, root.resolve())
+        _require_apart(made, root.resolve(), _GRADED)
         yield made
 
 
-def _link(course: Course, root: Path) -> None:
-    """Link to what is in a course's folder, but for what grading writes."""
-    directory = course.directory
-    steps = (directory.autograded_directory, directory.feedback_directory)
-    written = {Path(step).parts[0] for step in steps}
+def source_course(course: Course, assignment: str, root: Path) -> Course:
+    """Make a copy of a course with one assignment's source alone, and nothing of students.
+
+    Args:
+        course: the course; its graders and whatever else it has are linked to.
+        assignment: whose source is copied.
+        root: an empty folder.
+
+    Raises:
+        CourseError: the course's folders are such that releasing in a copy would write to them.
+        OSError: there is no room for the copy.
+    """
+    _link(course, root, _ALL_STEPS)
+    made = _configured(course, root)
+    _require_apart(made, root.resolve(), _ALL_STEPS)
+    copy_source(course, assignment, made)
+    return made
+
+
+def copy_source(course: Course, assignment: str, made: Course) -> None:
+    """Copy an assignment's source into a copy of the course, in the place of what is there."""
+    there = made.folder("source", assignment)
+    shutil.rmtree(there, ignore_errors=True)
+    shutil.copytree(course.folder("source", assignment), there)
+
+
+def _db_url(root: Path) -> str:
+    return f"sqlite:///{root / 'gradebook.db'}"
+
+
+def _configured(course: Course, root: Path) -> Course:
+    """The copy, with the course's configuration but for its place and gradebook."""
+    (root / "nbgrader_config.py").write_text(
+        _CONFIG.format(
+            config=str(course.root / "nbgrader_config.py"),
+            json=_json_of(course.root / "nbgrader_config.json"),
+            root=str(root),
+            db_url=_db_url(root),
+            secret=str(course.settings.secret_path()),
+        ),
+        encoding="utf-8",
+    )
+    return Course(root)
+
+
+def _link(course: Course, root: Path, steps: Sequence[str]) -> None:
+    """Link to what is in a course's folder, but for what these steps of nbgrader's write."""
+    directories = [getattr(course.directory, f"{step}_directory") for step in steps]
+    written = {Path(directory).parts[0] for directory in directories}
     for path in course.root.iterdir():
         if path.name not in {*_CONFIG_FILES, "gradebook.db", record.FOLDER, *written}:
             (root / path.name).symlink_to(path)
@@ -81,24 +119,24 @@ def _json_of(path: Path) -> dict[str, Any]:
     return found
 
 
-def _require_apart(scratch: Course, root: Path) -> None:
-    """Make sure that grading in the copy cannot write to the course.
+def _require_apart(scratch: Course, root: Path, steps: Sequence[str]) -> None:
+    """Make sure that what these steps write in the copy cannot get into the course.
 
     Raises:
         CourseError: it could.
     """
     places = [
         scratch.folder(step, assignment, "student")
-        for assignment in scratch.assignments()
-        for step in ("autograded", "feedback")
+        for assignment in [*scratch.assignments(), "assignment"]
+        for step in steps
     ]
     places.append(Path(make_url(scratch.directory.db_url).database or ""))
     outside = [place for place in places if not place.resolve().is_relative_to(root)]
     if outside or scratch.root != root:
         raise CourseError(
-            "--diff grades in a copy of the course, and the configured folders "
-            "(c.CourseDirectory) would lead out of it: give autograded_directory and "
-            "feedback_directory names of their own in the course's folder"
+            "this works in a copy of the course, and the configured folders (c.CourseDirectory) "
+            f"would lead out of it: give {', '.join(f'{step}_directory' for step in steps)} names "
+            "of their own in the course's folder"
         )
 
 

@@ -2,6 +2,7 @@
 
 import autograder.quick  # noqa: F401  # before what it makes quick
 from autograder.cli import (  # noqa: F401  # they add their commands
+    authoring,
     checking,
     course,
     diagnosis,

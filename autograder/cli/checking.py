@@ -47,7 +47,10 @@ def check(
     exercise: str | None,
     jobs: int,
 ) -> None:
-    """Find what is wrong with the course: graders, points, releases.
+    """Find mistakes in the course, and say how to mend each.
+
+    It looks at notebooks, grade cells, points, solutions and graders, runs your own solution and
+    an untouched release, and compares the release with its source.
 
     With --mutation: does every correct solution earn all points, is every wrong one caught, and
     is the mistake named?
@@ -69,21 +72,27 @@ def check(
 def _check_course(course: "Course", chosen: list[str]) -> None:
     """Print what is wrong with assignments; end with status 1 if anything is."""
     from autograder.check import check as check_assignment
+    from autograder.grading.client import GradingProcess
 
-    findings = []
-    for name in chosen:
-        found = check_assignment(course, name)
-        _print_findings(name, found)
-        findings += found
+    findings: list[Finding] = []
+    process = GradingProcess(course.root, course.graders)
+    try:
+        for name in chosen:
+            found = check_assignment(course, name, process)
+            _print_findings(name, found)
+            findings += found
+    finally:
+        process.stop()
     answer({"assignments": chosen, "findings": [asdict(one) for one in findings]})
     if findings:
         sys.exit(Status.FAILED)
 
 
 def _print_findings(assignment: str, findings: "list[Finding]") -> None:
-    print_line(f"{assignment}: {'' if findings else 'no findings'}")
+    print_line(f"{assignment}: {f'{len(findings)} to mend' if findings else 'no findings'}")
     for finding in findings:
-        print_line(f"  - {finding.what}\n    {finding.mend}")
+        where = f"{finding.where}: " if finding.where else ""
+        print_line(f"  - {where}{finding.what}\n    mend: {finding.mend}")
 
 
 def _check_mutation(course: "Course", chosen: list[str], exercise: str | None, jobs: int) -> None:

@@ -16,10 +16,11 @@ from autograder.cli.base import course_of, main, print_line
 @click.argument("jupyter", nargs=-1, type=click.UNPROCESSED, metavar="[JUPYTER'S OPTION]...")
 @click.pass_context
 def lab(ctx: click.Context, port: int, no_browser: bool, jupyter: tuple[str, ...]) -> None:
-    """Open JupyterLab with the course, to make assignments, release, collect and grade them.
+    """Open JupyterLab with the course.
 
-    It has nbgrader's Create Assignment, formgrader, assignment list, course list and validate.
-    Options that are not listed here are Jupyter's.
+    There you make assignments, release, collect and grade them. It has nbgrader's Create
+    Assignment, formgrader, assignment list, course list and validate. Options that are not listed
+    here are Jupyter's.
 
     \b
     Examples:

@@ -8,6 +8,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from autograder.grading.plain import errors_fail as errors_fail
+    from autograder.grading.plain import from_notebook as from_notebook
     from autograder.grading.submission import CheckFailed as CheckFailed
     from autograder.grading.submission import NeedsReview as NeedsReview
     from autograder.grading.submission import NotAttempted as NotAttempted
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from autograder.runner.values import Value as Value
 
 _HOMES = {
+    "autograder.grading.plain": ("errors_fail", "from_notebook"),
     "autograder.grading.submission": (
         "CheckFailed",
         "NeedsReview",

@@ -59,6 +59,7 @@ class GradingProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._bound: set[tuple[str, str]] = set()
+        self._broken: dict[str, str] = {}
         self._refused: str | None = None
         self._was_killed = False
         """Whether the process that ended last was killed: it did not end by itself."""
@@ -70,7 +71,16 @@ class GradingProcess:
             GradingError: the graders cannot be collected.
         """
         self._start()
+        self._require_whole(assignment)
         return {grade_id for name, grade_id in self._bound if name == assignment}
+
+    def _require_whole(self, assignment: str) -> None:
+        """Refuse an assignment of which some graders are missing: its scores would be wrong."""
+        if assignment in self._broken:
+            raise GradingError(
+                f"the graders in {self._broken[assignment]} cannot be imported; "
+                f"`autograder check {assignment}` says why"
+            )
 
     def grade(
         self,
@@ -147,6 +157,7 @@ class GradingProcess:
     ) -> tuple[dict[str, Any] | None, str | None]:
         """One try: the answer, or None and the check that was running when it failed."""
         self._start()
+        self._require_whole(request["assignment"])
         assert self._channel is not None
         check: str | None = None
         timeout = limits.submission_seconds + _SLACK_SECONDS
@@ -200,7 +211,7 @@ class GradingProcess:
             )
         self._channel = Channel(ours)
         try:
-            ready = self._channel.receive(_START_SECONDS)["ready"]
+            ready = self._channel.receive(_START_SECONDS)
         except WireError as error:
             self._end(error)
             if self._was_killed:
@@ -210,7 +221,8 @@ class GradingProcess:
                 f"run `pytest {self._graders}` to see why"
             )
             raise GradingError(self._refused) from error
-        self._bound = {(assignment, grade_id) for assignment, grade_id in ready}
+        self._bound = {(assignment, grade_id) for assignment, grade_id in ready["ready"]}
+        self._broken = ready["broken"]
 
     def _end(self, error: WireError) -> None:
         """Take note of how it ended, if it has, and end it and everything that it started."""

@@ -133,6 +133,8 @@ class GradingLoop:
         self._names: frozenset[str] | None = None
         self._clock = _Clock(0, 0, 0)
         self._by_cell: dict[tuple[str, str], list[pytest.Item]] = {}
+        self._broken: dict[str, str] = {}
+        """By assignment: a file of graders that cannot be imported."""
 
     def submission(self, item: pytest.Item) -> Submission:
         """The running submission, as the item's grade cell saw it."""
@@ -149,6 +151,12 @@ class GradingLoop:
             lambda: worlds.run(1).at(bound.grade_id),
         )
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remember an assignment one of whose graders cannot be imported."""
+        if report.failed:
+            print(f"autograder: {report.nodeid}: {report.longreprtext}", file=sys.stderr)
+            self._broken[(self._course / report.nodeid).parent.name] = report.nodeid
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Serve requests until the client closes the channel."""
@@ -163,7 +171,8 @@ class GradingLoop:
             self._versions[folder.name] = versions(self._course, folder)
         gc.freeze()  # what is there stays: no collection need look at it again
         with contextlib.suppress(WireClosed):  # whoever asks has ended, at any moment, and so do we
-            self._channel.send({"ready": sorted([list(key) for key in self._by_cell])})
+            ready = sorted([list(key) for key in self._by_cell])
+            self._channel.send({"ready": ready, "broken": self._broken})
             self._serve()
         return True
 
@@ -370,10 +379,6 @@ class _Configure:
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         config.stash[PROVIDER] = self._loop
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
-            print(f"autograder: {report.nodeid}: {report.longreprtext}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -165,6 +165,9 @@ class CellShell(InteractiveShell):
             }
         )
 
+    def enable_gui(self, gui: str | None = None) -> None:
+        """Do nothing: there is no window, and `%matplotlib inline` asks for none."""
+
     def system(self, cmd: str) -> None:
         """Refuse shell commands: a submission has no other programs."""
         refusals.program_refused()

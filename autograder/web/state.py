@@ -124,10 +124,8 @@ class AppState:
             try:
                 with reading(self.engine) as session:
                     rows = session.scalars(select(Registration.origins)).all()
-            except (
-                SQLAlchemyError
-            ):  # the page says what is wrong, where it must be framed as before
-                return origins
+            except SQLAlchemyError:
+                return origins  # the page says what is wrong, where it must be framed as before
             origins = tuple(sorted({origin for row in rows for origin in row}))
             self._origins = (now, origins)
         return origins

@@ -73,6 +73,11 @@ WITH_JSON = [
 ]
 
 
+def passes_on(command: click.Command) -> bool:
+    """Whether it hands options that it does not know on to another program."""
+    return bool(command.context_settings.get("ignore_unknown_options"))
+
+
 def run(*arguments: str, **options: Any) -> Result:
     return CliRunner().invoke(main, list(arguments), **options)
 
@@ -94,7 +99,7 @@ def test_the_help_has_an_example_that_is_a_call_of_the_command(name: str) -> Non
     calls = re.findall(rf"autograder {name}\b.*", examples.replace("\\\n", " "))
     assert calls, f"an example calls `autograder {name}`"
     known = {text for one in command.params for text in (*one.opts, *one.secondary_opts)}
-    if not isinstance(command, click.Group) and not command.ignore_unknown_options:
+    if not isinstance(command, click.Group) and not passes_on(command):
         for call in calls:
             given = {word.rstrip('")') for word in call.split() if word.startswith("--")}
             assert given <= known, call
@@ -136,7 +141,7 @@ def test_the_same_options_are_explained_in_the_same_words() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_what_a_command_does_not_take_is_status_2_and_one_style(name: str) -> None:
-    if (ENDS.get(name) or main).ignore_unknown_options:
+    if passes_on(COMMANDS[name]):
         pytest.skip("it hands options on to another program")
     done = run(*name.split(), "--no-such-option")
     assert (done.exit_code, done.stdout) == (2, "")
@@ -147,7 +152,7 @@ def test_what_a_command_does_not_take_is_status_2_and_one_style(name: str) -> No
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_script_that_gives_a_wrong_option_gets_json_as_well(name: str) -> None:
-    if (ENDS.get(name) or main).ignore_unknown_options:
+    if passes_on(COMMANDS[name]):
         pytest.skip("it hands options on to another program")
     done = run(*name.split(), "--no-such-option", "--json")
     error = json.loads(done.stdout)["error"]
@@ -158,9 +163,10 @@ def test_a_script_that_gives_a_wrong_option_gets_json_as_well(name: str) -> None
 @pytest.mark.parametrize(
     "arguments",
     [
-        "check", "check --mutation", "export", "export --as moodle", "feedback", "grade",
-        "grade --diff", "import one .", "lms check", "lms invite", "lms list", "lms rotate-key",
-        "lms remove 1 --yes", "release", "report one", "secret", "show one ana", "serve",
+        "check", "check --mutation", "export", "export --as moodle", "extract one", "feedback",
+        "grade", "grade --diff", "import one .", "lab", "lms check", "lms invite", "lms list",
+        "lms rotate-key", "lms remove 1 --yes", "new assignment one", "new exercise one two",
+        "preview one", "release", "report one", "secret", "show one ana", "serve",
     ],
 )  # fmt: skip
 def test_outside_a_course_a_command_says_so_with_status_1(tmp_path: Path, arguments: str) -> None:
@@ -395,6 +401,27 @@ def test_a_check_gives_its_findings_and_status_1(root: Path, script: Any) -> Non
     page.write_text(before)
     assert_as_documented("check", document)
     assert "it has no release" in [one["what"] for one in document["findings"]]
+
+
+def test_a_preview_gives_what_each_exercise_earns(script: Any, tmp_path: Path) -> None:
+    document = script("preview", "one", "--to", str(tmp_path / "pages"), status=1)
+    assert_as_documented("preview", document)
+    (exercise,) = document["exercises"]
+    assert (exercise["solution"], exercise["untouched"], exercise["right"]) == (4.0, 0.0, True)
+    assert all(Path(page).is_file() for page in document["pages"])
+
+
+def test_what_could_be_extracted_is_given(script: Any) -> None:
+    document = script("extract", "one", "--dry-run")
+    assert_as_documented("extract", document)
+    assert (document["already"], document["written"]) == (["check-a"], [])
+
+
+def test_what_is_new_is_given(script: Any) -> None:
+    for name, what in (("new assignment", ["two"]), ("new exercise", ["two", "total"])):
+        document = script(*name.split(), *what)
+        assert_as_documented(name, document)
+        assert all(Path(path).is_file() for path in document["written"])
 
 
 def test_a_trial_of_the_graders_gives_counts(script: Any) -> None:

@@ -58,6 +58,15 @@ def test_a_figure_comes_back_as_png_and_as_data_though_it_was_closed(warm: WarmP
     assert axes.lines[0].x.tolist() == [0, 1] and axes.lines[0].y.tolist() == [2, 3]
 
 
+def test_a_notebook_may_ask_for_its_figures_inline(warm: WarmProcess) -> None:
+    """The line stands at the top of many notebooks, before what they import."""
+    plot = "plt.plot([0, 1], [2, 3])\nplt.show()"
+    with running(warm, "%matplotlib inline\nimport matplotlib.pyplot as plt", plot) as run:
+        assert statuses(run) == ["ok", "ok"]
+        assert run.outcomes[0].outputs == []
+        assert "image/png" in run.outcomes[1].outputs[0]["data"]
+
+
 def test_a_legend_of_the_whole_figure_counts_for_its_axes(warm: WarmProcess) -> None:
     cell = (
         "import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\n"
