@@ -118,7 +118,8 @@ class Course:
         if not (self.root / "nbgrader_config.py").is_file():
             raise CourseError(
                 f"{self.root} is no course: it has no nbgrader_config.py. "
-                "Change to the course's folder or give it with --course"
+                "Change to the course's folder, give it with --course, or make one with "
+                "`autograder new course`"
             )
         _find_scripts()
         with self._in_root():

@@ -1,5 +1,7 @@
 """Commands for who writes assignments: new, preview, extract."""
 
+import os
+import shlex
 import sys
 import time
 import webbrowser
@@ -24,6 +26,7 @@ from autograder.cli.base import (
     print_warning,
 )
 from autograder.cli.status import Status
+from autograder.messages import LANGUAGES
 
 if TYPE_CHECKING:  # slow to import
     from autograder.authoring.extract import Extraction
@@ -35,13 +38,53 @@ title_option = click.option("--title", default="", help="Its heading (default: m
 
 @main.group()
 def new() -> None:
-    """Make a new assignment, or a new exercise in one.
+    """Make a new course, assignment or exercise.
 
     \b
     Examples:
+      autograder new course statistics --language en
       autograder new assignment first-steps --title "First steps"
       autograder new exercise first-steps mean-of-list --points 4
     """
+
+
+def _language() -> str:
+    """The language of this terminal where students can be answered in it, else English."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if os.environ.get(name):
+            language = os.environ[name][:2]
+            return language if language in LANGUAGES else "en"
+    return "en"
+
+
+@new.command("course")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--language",
+    type=click.Choice(LANGUAGES),
+    default=_language,
+    show_default="this terminal's",
+    help="What students read.",
+)
+@json_option
+def course_command(folder: Path, language: str) -> None:
+    """Make a folder a course, whose assignments come next.
+
+    \b
+    Example: autograder new course statistics --language en
+    """
+    from autograder.authoring.course import new_course
+
+    written = new_course(folder, language)
+    for path in written:
+        print_line(f"wrote {os.path.relpath(path)}")
+    here = (
+        f"cd {shlex.quote(os.path.relpath(folder))}, then "
+        if folder.resolve() != Path.cwd()
+        else ""
+    )
+    _print_next(f"{here}autograder new assignment NAME")
+    answer({"written": [str(path) for path in written], "language": language})
 
 
 @new.command("assignment")

@@ -1,9 +1,10 @@
 """Follows a page of the documentation: saves the files that it shows and runs its commands.
 
-A fence with a title is a file of that name. A ``console`` fence holds commands, each after ``$``; a
+A fence with a title is a file of that name, or with ``NOTEBOOK#ID`` the new content of a notebook's
+cell. A ``console`` fence holds commands, each after ``$``; a
 line that ends with a backslash goes on in the next. They are run one after the other, and a ``cd``
 lasts. A ``text`` fence after them is a part of what they print, line by line; ``…`` stands for
-anything.
+anything, and frames of tables, which only a terminal gets, for nothing.
 """
 
 import re
@@ -12,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+import nbformat
 
 _FENCE: Final = re.compile(
     r'^```(?P<kind>\w*)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)^```$', re.MULTILINE | re.DOTALL
@@ -71,6 +74,11 @@ def _plain(line: str) -> str:
     return re.sub(r"\s+# .*$", "", line)
 
 
+def _spaced(line: str) -> str:
+    """A line without frames, and with single spaces."""
+    return " ".join(line.replace("│", " ").split())
+
+
 @dataclass
 class Shell:
     """A folder, and an environment, in which a page is followed."""
@@ -89,13 +97,25 @@ class Shell:
         done: list[Done] = []
         for step in steps:
             if isinstance(step, File):
-                (self.folder / step.name).write_text(step.text, encoding="utf-8")
+                self._write(step)
             elif step.line in self.instead:
                 done += filter(None, [self.instead[step.line](self)])
             else:
                 done.append(self.run(step))
                 self._judge(done[-1])
         return done
+
+    def _write(self, file: File) -> None:
+        """Write a file, or a cell of a notebook."""
+        name, _separator, cell_id = file.name.partition("#")
+        path = self.folder / name
+        if not cell_id:
+            path.write_text(file.text, encoding="utf-8")
+            return
+        notebook = nbformat.read(path, as_version=4)
+        (cell,) = [cell for cell in notebook.cells if cell.id == cell_id]
+        cell.source = file.text.rstrip("\n")
+        nbformat.write(notebook, path)
 
     def run(self, command: Command) -> Done:
         """Run one command where the last one left off."""
@@ -121,7 +141,7 @@ class Shell:
     def _judge(done: Done) -> None:
         told = f"$ {done.command.line}\n{done.output[-3000:]}"
         assert done.status == 0, told
-        printed = {" ".join(line.split()) for line in done.output.splitlines()}
+        printed = {_spaced(line) for line in done.output.splitlines()}
         for line in done.command.printed:
-            wanted = ".*".join(map(re.escape, " ".join(line.split()).split("…")))
+            wanted = ".*".join(map(re.escape, _spaced(line).split("…")))
             assert any(re.search(wanted, one) for one in printed), f"not printed: {line}\n{told}"

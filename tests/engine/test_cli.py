@@ -417,6 +417,12 @@ def test_what_could_be_extracted_is_given(script: Any) -> None:
     assert (document["already"], document["written"]) == (["check-a"], [])
 
 
+def test_a_new_course_is_given(script: Any, tmp_path: Path) -> None:
+    document = script("new", "course", str(tmp_path / "mine"))
+    assert_as_documented("new course", document)
+    assert (tmp_path / "mine/nbgrader_config.py").is_file()
+
+
 def test_what_is_new_is_given(script: Any) -> None:
     for name, what in (("new assignment", ["two"]), ("new exercise", ["two", "total"])):
         document = script(*name.split(), *what)
