@@ -16,7 +16,7 @@ import pytest
 from tests.bench.commands import environment
 from tests.docs import transcript
 from tests.docs.transcript import Command, Done, Shell
-from tests.packaging.installed import ROOT
+from tests.packaging.installed import NO_SOURCE, ROOT
 from tests.sample_class.build import notebook_of
 
 READMES: Final = {"en": ROOT / "README.md", "es": ROOT / "README.es.md"}
@@ -28,16 +28,6 @@ DEMONSTRATED: Final = ("un-poco-de-todo", "backward-dos-veces", "bucle-infinito"
 """The part of the demo's class that it is tried with: whom the README shows."""
 READY: Final = ".ready"
 """What ``make setup`` leaves in ``.venv``."""
-_IGNORED: Final = (
-    ".git",
-    ".venv",
-    ".*_cache",
-    "__pycache__",
-    "*.egg-info",
-    "demo",
-    "build",
-    "dist",
-)
 _CODE: Final = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _AS_NBGRADER: Final = "from traitlets.config import Config as get_config\n"
 
@@ -49,7 +39,7 @@ def commands(language: str) -> list[str]:
 
 def repository(folder: Path) -> Path:
     """A copy of the repository, with an export of a platform in it."""
-    copy = shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*_IGNORED))
+    copy = shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*NO_SOURCE))
     with zipfile.ZipFile(copy / EXPORT, "w") as archive:
         for student in HANDED_IN:
             archive.writestr(f"{student}/tensores.ipynb", notebook_of(copy, "tensores", student))

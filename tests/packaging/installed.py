@@ -26,7 +26,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PROJECT: Final = "pytorch-autograder"
 OUTSIDE: Final = ("tests", "solutions", "source", "release", "docs", "shared", "build")
 """What lies beside the package and must not be installed with it."""
-_IGNORED: Final = (
+NO_SOURCE: Final = (
     ".git",
     ".venv",
     ".*_cache",
@@ -36,6 +36,7 @@ _IGNORED: Final = (
     "build",
     "dist",
 )
+"""What a folder of the repository may hold that is not of it."""
 _BUILD: Final = ("-m", "build", "--no-isolation")
 _SCRIPT: Final = """#!{python}
 import sys
@@ -92,7 +93,7 @@ _MADE: Final = pytest.StashKey[Installed]()
 
 def build(folder: Path) -> Built:
     """Build the sdist from a copy of the repository, and the wheel from that sdist."""
-    copy = shutil.copytree(ROOT, folder / "tree", ignore=shutil.ignore_patterns(*_IGNORED))
+    copy = shutil.copytree(ROOT, folder / "tree", ignore=shutil.ignore_patterns(*NO_SOURCE))
     to = folder / "dist"
     _succeed([sys.executable, *_BUILD, "--outdir", str(to), str(copy)])
     (sdist,), (wheel,) = to.glob("*.tar.gz"), to.glob("*.whl")
