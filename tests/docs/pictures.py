@@ -70,7 +70,7 @@ def _take(browser: Browser, language: str, place: Path, folder: Path) -> None:
         browser,
         course / "feedback" / STUDENT / name / f"{name}.html",
         folder / f"{named.format('feedback')}.png",
-        between=("h2 >> nth=0", "h2 >> nth=1"),
+        between=("h2 >> nth=1", "h2 >> nth=2"),
     )
     _picture(
         browser,
