@@ -38,7 +38,7 @@ catalogs: $(READY)
 
 # The site, in build/site. Everything that it shows is in the repository or read from the code.
 docs: $(READY)
-	$(BIN)/python -m mkdocs build --strict --config-file docs/site/mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --config-file docs/site/mkdocs.yml
 
 # The pictures of README and site, taken of real pages in Chromium and of what commands really print.
 pictures: $(READY)

@@ -182,6 +182,10 @@ def notebook(title: str) -> Any:
             "for the most usual slips; grading checks more, also with data that is not shown here."
         ),
         _("While it is graded there is no network: download nothing."),
+        _(
+            "**Save** before you hand in (Ctrl+S): what is on the disk is handed in, not what you "
+            "see on the screen."
+        ),
     ]
     heading = _("How to work with this notebook")
     made.cells = [

@@ -55,7 +55,7 @@ def _take(browser: Browser, language: str, place: Path, folder: Path) -> None:
     shell = Shell(
         place,
         around,
-        dict.fromkeys(SET_UP, lambda _shell: None),
+        dict.fromkeys(SET_UP[language], lambda _shell: None),
     )
     name = ASSIGNMENT[language]
     shell.follow(

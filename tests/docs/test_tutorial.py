@@ -16,14 +16,13 @@ PAGES: Final = {"en": ROOT / "docs/tutorial.md", "es": ROOT / "docs/tutorial.es.
 ASSIGNMENT: Final = {"en": "slopes", "es": "pendientes"}
 IN_ENGLISH: Final = {
     **{"pendientes": "slopes", "pendiente": "slope", "media": "mean"},
-    "--language es": "--language en",
+    **{"--language es": "--language en", "RUTA/DEL/REPOSITORIO": "PATH/TO/THE/REPOSITORY"},
 }
 """What the Spanish page calls otherwise in commands and names of files."""
-SET_UP: Final = (
-    "python3 -m venv env",
-    "env/bin/pip install PATH/TO/THE/REPOSITORY",
-    "source env/bin/activate",
-)
+SET_UP: Final = {
+    language: ("python3 -m venv env", f"env/bin/pip install {path}", "source env/bin/activate")
+    for language, path in (("en", "PATH/TO/THE/REPOSITORY"), ("es", "RUTA/DEL/REPOSITORIO"))
+}
 """The first commands: the fixture ``installed`` has done them, with the wheel in the place of the
 repository and without downloading again what the project depends on."""
 EARNED: Final = {
@@ -46,7 +45,7 @@ def followed(
     shell = Shell(
         tmp_path_factory.mktemp(f"tutorial-{language}"),
         installed.environment(),
-        dict.fromkeys(SET_UP, lambda _shell: None),
+        dict.fromkeys(SET_UP[language], lambda _shell: None),
     )
     done = shell.follow(transcript.read(PAGES[language]))
     return shell.folder, done
@@ -54,7 +53,7 @@ def followed(
 
 def test_the_tutorial_begins_with_an_installation(language: str) -> None:
     lines = [one.line for one in transcript.read(PAGES[language]) if isinstance(one, Command)]
-    assert tuple(lines[: len(SET_UP)]) == SET_UP
+    assert tuple(lines[: len(SET_UP[language])]) == SET_UP[language]
 
 
 def test_ten_students_earn_what_their_answers_are_worth(

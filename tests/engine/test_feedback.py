@@ -48,7 +48,7 @@ def page_of(*checks: CheckResult, hints: Hints = "full") -> BeautifulSoup:
 @pytest.mark.parametrize("hints", HINTS)
 def test_at_every_level_the_points_and_the_status_of_each_check_are_told(hints: Hints) -> None:
     text = page_of(FAILED, PASSED, hints=hints).get_text(" ")
-    assert "3 de 4 puntos" in text and "1 de 2 comprobaciones bien" in text
+    assert "3 de 4 puntos" in text and "1 de 2 comprobaciones superadas" in text
     assert "✘ todavía no" in text and "✔ bien" in text
     assert "es un tensor." in text and "existe." in text
     assert "secret" not in text
