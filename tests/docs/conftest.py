@@ -1,5 +1,6 @@
-"""The project as it is installed from its wheel."""
+"""The project as it is installed from its wheel, and a browser to look at its pages."""
 
+from tests.browser.conftest import chromium
 from tests.packaging.installed import installed
 
-__all__ = ["installed"]
+__all__ = ["chromium", "installed"]

@@ -3,13 +3,17 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Final
 from urllib.parse import urlsplit
 
 import click
 import pytest
+from playwright.sync_api import Browser, expect
 
 from autograder.bridge.execute import JailedExecute
 from autograder.bridge.preprocessors import RunGraders
@@ -146,3 +150,24 @@ def test_the_reference_has_every_name_that_graders_import(site: Path) -> None:
         if f'.{name}"' not in text and name not in ("CheckFailed", "Value")  # a base; a union
     ]
     assert not missing
+
+
+def test_the_copy_button_takes_commands_without_prompts_and_answers(
+    site: Path, chromium: Browser
+) -> None:
+    handler = partial(SimpleHTTPRequestHandler, directory=str(site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        context = chromium.new_context(permissions=["clipboard-read", "clipboard-write"])
+        page = context.new_page()
+        page.goto(f"http://127.0.0.1:{server.server_port}/how-to/authoring.html")
+        shown = page.locator(".highlight").filter(has_text="new assignment describing").first
+        expect(shown).to_contain_text("$ autograder new assignment")
+        expect(shown).to_contain_text("wrote source")
+        shown.hover()
+        shown.get_by_role("button").click()
+        expect(page.locator(".md-dialog")).to_be_visible()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        context.close()
+        server.shutdown()
+    assert copied.strip() == 'autograder new assignment describing --title "Describing data"'
