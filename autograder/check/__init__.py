@@ -218,4 +218,8 @@ def fresh_release(course: Course, assignment: str, folder: Path) -> Path:
 
 
 def _content(path: Path) -> object:
-    return json.loads(path.read_text(encoding="utf-8"))
+    """What a notebook holds, without what JupyterLab writes into it of the kernel that ran it."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["metadata"].pop("language_info", None)
+    content["metadata"].get("kernelspec", {}).pop("display_name", None)
+    return content

@@ -332,13 +332,16 @@ def show(course: Course, assignment: str, student: str) -> None:
         )
     scores = course.scores(assignment).get(student, {})
     for grade_id, checks in found.checks.items():
-        print_line(f"{grade_id}: {scores.get(grade_id, 0):g} points", "bold")
+        score = scores.get(grade_id, 0)
+        print_line(f"{grade_id}: {score:g} point{'' if score == 1 else 's'}", "bold")
         for check in checks:
             for line in _lines_of(check):
                 print_line(f"  {line}")
     print_line("made by", "bold")
     for notebook, made_by in found.made_by.items():
-        print_line(f"  {notebook}: {made_by}")
+        print_line(f"  {notebook}")
+        for what, version in made_by.items():
+            print_line(f"    {what}: {version}")
     answer(
         {
             "assignment": assignment,

@@ -333,3 +333,20 @@ def test_a_fresh_release_leaves_the_gradebook_alone_wherever_it_is(tmp_path: Pat
     assert (made / "one.ipynb").is_file() and made.is_relative_to(tmp_path / "copy")
     assert not (tmp_path / "elsewhere.db").exists()
     assert not (tmp_path / "release").exists()
+
+
+def test_a_source_that_was_only_saved_in_jupyterlab_has_no_stale_release(tmp_path: Path) -> None:
+    """JupyterLab writes what it knows of the kernel into a notebook that it saves."""
+    (tmp_path / "nbgrader_config.py").write_text(CONFIG)
+    (tmp_path / "source/one").mkdir(parents=True)
+    (tmp_path / "tests/graders/one").mkdir(parents=True)
+    (tmp_path / "tests/graders/one/test_one.py").write_text(GRADER)
+    source = tmp_path / "source/one/one.ipynb"
+    notebook = sound()
+    nbformat.write(notebook, source)
+    course = Course(tmp_path)
+    course.release("one")
+    notebook.metadata["language_info"] = {"name": "python", "version": "3.11.7"}
+    notebook.metadata["kernelspec"]["display_name"] = "Python 3 (ipykernel)"
+    nbformat.write(notebook, source)
+    assert check(course, "one") == []
