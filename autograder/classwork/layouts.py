@@ -31,7 +31,10 @@ CANVAS: Final = re.compile(
 )
 _HIDDEN: Final = {"participant", "participante"}
 """What Moodle puts in the place of names, in English and Spanish."""
-_COPY: Final = re.compile(r"(?:-[0-9]{1,3}| ?\([0-9]{1,3}\))$")
+_COPY: Final = re.compile(
+    r"(?:-[0-9]{1,3}| ?\([0-9]{1,3}\)|-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$"
+)
+"""A number, or what Canvas takes after seven of them."""
 _COPIED: Final = re.compile(r"(?:copy of|copia de) ", re.IGNORECASE)
 _OF_A_COPY: Final = re.compile(r"[ _-]+(?:copy|copia)(?: [0-9]{1,3})?$", re.IGNORECASE)
 
