@@ -398,7 +398,7 @@ def test_a_name_that_comes_twice_is_refused(course: Course, tmp_path: Path) -> N
 def test_a_name_that_the_disk_cannot_hold_beside_the_others_costs_one_student(
     course: Course, tmp_path: Path
 ) -> None:
-    """Where upper and lower case is one, `A` comes after `a`: the class is imported all the same."""
+    """Where upper and lower case is one, `A` after `a`: the class is imported all the same."""
     writer = Writer(course, "one", replacing=False, place=tmp_path)
     one = File(("a",), Member("a", lambda: io.BytesIO(b"1")))
     writer.budget.student = 1024
