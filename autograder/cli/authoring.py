@@ -1,5 +1,6 @@
 """Commands for who writes assignments: new, preview, extract."""
 
+import math
 import sys
 import time
 import webbrowser
@@ -29,6 +30,13 @@ if TYPE_CHECKING:  # slow to import
     from autograder.authoring.extract import Extraction
     from autograder.authoring.preview import Preview, Previewer
     from autograder.bridge.course import Course
+
+
+def _require_number(_ctx: click.Context, _param: click.Parameter, value: float) -> float:
+    if math.isnan(value):  # which is in every range
+        raise click.BadParameter("nan is no number of points")
+    return value
+
 
 title_option = click.option("--title", default="", help="Its heading (default: made of its name).")
 
@@ -73,6 +81,7 @@ def assignment_command(ctx: click.Context, name: str, title: str) -> None:
 @click.option(
     "--points",
     type=click.FloatRange(min=0, min_open=True, max=10_000),
+    callback=_require_number,
     default=1.0,
     show_default=True,
     metavar="POINTS",
