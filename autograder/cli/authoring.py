@@ -147,10 +147,9 @@ def preview(
     if watch and console.quiet:
         raise click.UsageError("--watch does not go with --json: it has no end")
     try:
-        again = True
+        right, again = _preview(ctx, assignment, to, watch, opened)
         while again:  # once more where the course's settings have changed
-            right, again = _preview(ctx, assignment, to, watch, opened)
-            opened = False
+            again = _preview_anew(ctx, assignment, to)
     except KeyboardInterrupt:
         if not watch:
             raise
@@ -158,6 +157,22 @@ def preview(
         return
     if not right:
         sys.exit(Status.FAILED)
+
+
+def _preview_anew(ctx: click.Context, assignment: str, to: Path | None) -> bool:
+    """Watch with settings that were changed, and may be half written: whether to begin anew."""
+    from autograder.authoring.watch import settings_version, wait_for_settings
+    from autograder.bridge.course import CourseError
+
+    settings = settings_version(ctx.obj)
+    try:
+        _right, again = _preview(ctx, assignment, to, watch=True, opened=False)
+    except CourseError as error:
+        print_error(error)
+        _say_watching("nbgrader_config.py")
+        wait_for_settings(ctx.obj, settings)
+        return True
+    return again
 
 
 def _preview(
