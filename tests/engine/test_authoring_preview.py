@@ -208,7 +208,7 @@ def test_a_file_that_graders_import_is_watched_and_so_is_one_that_goes(tmp_path:
 
 
 def test_the_command_watches_until_ctrl_c_and_opens_the_students_page(tmp_path: Path) -> None:
-    """One run: right, wrong after a change of the notebook, then with broken settings, then ended."""
+    """One run: right, wrong after a change of the notebook, with broken settings, then ended."""
     root = tmp_path / "course"
     root.mkdir()
     new_course(root)
