@@ -94,10 +94,9 @@ class Watch:
         yield from (root / "solutions").rglob("*.py")
         graders = self.course.graders / self.assignment
         yield from (folder / "conftest.py" for folder in graders.parents if folder != root)
-        for path in graders.rglob("*"):
-            if not _is_passing(path, graders):
-                yield path
-                yield from imported(root, path) if path.suffix == ".py" else ()
+        found = [path for path in graders.rglob("*") if not _is_passing(path, graders)]
+        yield from found
+        yield from imported(root, *(path for path in found if path.suffix == ".py"))
 
 
 def _is_passing(path: Path, folder: Path) -> bool:
