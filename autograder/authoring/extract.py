@@ -29,6 +29,7 @@ from autograder.check import fresh_release
 from autograder.check.finding import place_of
 from autograder.grading.cells import CodeCell, code_cells, read_code_cells
 from autograder.grading.client import Graded, GradingProcess
+from autograder.grading.results import CheckResult
 from autograder.messages import in_language
 from autograder.messages import translate as _
 from autograder.runner.limits import MIB
@@ -99,7 +100,9 @@ def extract(course: Course, assignment: str, *, dry_run: bool = False) -> Extrac
     hidden = hidden_marks(course.app)
     with in_language(course.settings.language):
         for notebook in notebooks:
+            _require_closed(course, notebook, hidden)
             _look(notebook, bound, hidden)
+        _keep_alike(notebooks)
         _try(course, assignment, notebooks)
         new, changed = _files(course, assignment, notebooks, hidden)
     for notebook in notebooks:
@@ -154,6 +157,34 @@ def _look(notebook: _Notebook, bound: set[str], hidden: Marks) -> None:
                 notebook.reasons[cell.grade_id] = f"it cannot stand in a function: {error.msg}"
             else:
                 notebook.tests[cell.grade_id] = tests
+
+
+def _require_closed(course: Course, notebook: _Notebook, hidden: Marks) -> None:
+    for number, cell in enumerate(notebook.nodes.cells, 1):
+        try:
+            hidden.regions(cell.source)
+        except ValueError as error:
+            place = place_of(course, notebook.path)
+            raise CourseError(f"{place}, cell {number}: {error}") from error
+
+
+def _keep_alike(notebooks: Sequence[_Notebook]) -> None:
+    """Keep the tests of cells whose graders would have one file, or be bound to one cell."""
+    alike: dict[str, list[tuple[_Notebook, str]]] = {}
+    for notebook in notebooks:
+        for cell in code_cells(notebook.nodes):
+            if cell.grade_id is not None:
+                name = python_name(cell.grade_id).casefold()
+                alike.setdefault(name, []).append((notebook, cell.grade_id))
+    for found in alike.values():
+        if len(found) > 1:
+            names = ", ".join(f"`{grade_id}`" for _notebook, grade_id in found)
+            for notebook, grade_id in found:
+                if notebook.tests.pop(grade_id, None):
+                    notebook.reasons[grade_id] = (
+                        f"its grader would be in the file of another's: give one of {names} "
+                        "another id"
+                    )
 
 
 # Trying
@@ -217,7 +248,7 @@ def _try_one(
             if _is_number(outcome):
                 reason = "its last value is a score, which nbgrader takes for partial credit"
             elif passed != (outcome.status in ("ok", "checkpoint")):
-                said = " ".join(f"{check.message} {check.detail}" for check in result.checks)
+                said = " ".join(map(_said, result.checks))
                 told = " ".join(said.split())[:_LONGEST] or "nothing"
                 reason = f"for {who} the grader says something else than the cell: {told}"
             elif cells is source and not passed:
@@ -225,6 +256,13 @@ def _try_one(
             if reason and result.grade_id in notebook.tests:
                 del notebook.tests[result.grade_id]
                 notebook.reasons[result.grade_id] = reason
+
+
+def _said(check: CheckResult) -> str:
+    """What a check says; of an error not where in a grader that is gone in a moment."""
+    if check.status == "fault":
+        return check.detail.partition(": ")[2]
+    return f"{check.message} {check.detail}"
 
 
 def _outcomes(cells: Sequence[CodeCell], graded: Graded) -> dict[str, CellOutcome]:

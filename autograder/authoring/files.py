@@ -6,8 +6,12 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from autograder.bridge.course import CourseError
+
+_NEVER_RELEASED: Final = ".ipynb_checkpoints"
+"""Whatever else lies beside a notebook nbgrader releases: after a kill, also the solutions."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,9 @@ def _refuse_existing(path: Path) -> None:
 @contextlib.contextmanager
 def _beside(path: Path, data: bytes) -> Iterator[Path]:
     """A file with the content, beside its place; folders that were made for it go if it failed."""
-    made = _make_folders(path.parent)
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    folder = path.parent / _NEVER_RELEASED if path.suffix == ".ipynb" else path.parent
+    made = _make_folders(folder)
+    partial = folder / f".{path.name}.{secrets.token_hex(4)}.partial"
     try:
         partial.write_bytes(data)
         if path.exists():

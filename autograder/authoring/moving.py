@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from autograder.authoring.sharing import shared
 from autograder.bridge.regions import NOT_MOVED, Marks
 
 _MAGIC: Final = re.compile(r"\s*[%!]")
@@ -134,10 +135,16 @@ def cell_tests(grade_id: str, source: str, given: Given, hidden: Marks, title: s
         _require_movable(node, given)
     used, assigned = _names(text, given.defined)
     _require_no_setting(tree, assigned, used, given)
+    _require_no_catching(tree)
     for name in sorted((used | assigned) & _GRADERS_OWN):
         raise CannotMoveError(f"it uses the name `{name}`, which a grader has for something else")
-    own = [name for name in sorted(used) if name not in given.imports]
-    imports = sorted({given.imports[name] for name in used if name in given.imports})
+    # a name that the notebook defines as well is the student's, whatever was imported
+    imported = {name for name in used if name in given.imports and name not in given.defined}
+    own = sorted(used - imported)
+    imports = sorted({given.imports[name] for name in imported})
+    asked, where = shared(tree, own, imported)
+    if asked:
+        raise CannotMoveError(asked, where)
     for statement in imports:
         for node in ast.parse(statement).body:
             _require_importable(node)
@@ -283,6 +290,16 @@ def _require_no_setting(tree: ast.Module, assigned: set[str], used: set[str], gi
             raise CannotMoveError(
                 f"it changes `{name}`, which the student's code uses", node.lineno
             )
+
+
+def _require_no_catching(tree: ast.Module) -> None:
+    """Refuse tests that wait for an AssertionError: whatever fails in a grader is one."""
+    for node in ast.walk(tree):
+        waited = [node.type] if isinstance(node, ast.ExceptHandler) else []
+        waited += node.args if isinstance(node, ast.Call) else []
+        for one in filter(None, waited):
+            if any(getattr(part, "id", "") == "AssertionError" for part in ast.walk(one)):
+                raise CannotMoveError("it catches `AssertionError`", one.lineno)
 
 
 def _without(text: str, node: ast.stmt) -> str:

@@ -138,6 +138,8 @@ def _matched(
     works, strays = gather(members, task, matcher.is_student if matcher else lambda name: False)
     report.unmatched += [Unmatched(one.entry, one.reason, is_work=False) for one in strays]
     found: dict[str, _Found] = {}
+    if matcher is not None:
+        matcher.look([work.sender for work in works])
     for work in works:
         students = None if settled is None else settled.students_of(work)
         how: How = "map"

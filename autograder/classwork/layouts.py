@@ -19,18 +19,22 @@ Layout = Literal["Moodle", "Canvas", "Classroom", "folder", "file"]
 Words = tuple[str, ...]
 
 # In both patterns the first match from the left counts: only the rest is the student's to name.
+# Canvas keeps the marks of an alphabet's vowels, which are no `\w` in Python.
 MOODLE: Final = re.compile(
     r"(?P<name>.+?)(?:_(?P<id>[0-9]{1,20}))?"
     r"_assignsubmission_(?P<kind>[a-z]{1,40}?)(?:_(?P<rest>.*))?"
 )
 CANVAS: Final = re.compile(
     r"(?:(?:(?P<late>LATE|late)_)?(?P<anonym>anon_[A-Za-z0-9]{1,20})"
-    r"|(?P<name>\w+?)_(?:(?P<late_too>LATE|late)_)?(?P<user>[0-9]{1,20}))"
+    r"|(?P<name>(?:\w|[^\x00-\x7f])+?)_(?:(?P<late_too>LATE|late)_)?(?P<user>[0-9]{1,20}))"
     r"_(?:(?P<file>[0-9]{1,20})_(?P<rest>.+)|(?P<typed>text|link)\.html)"
 )
 _HIDDEN: Final = {"participant", "participante"}
 """What Moodle puts in the place of names, in English and Spanish."""
-_COPY: Final = re.compile(r"(?:-[0-9]{1,3}| ?\([0-9]{1,3}\))$")
+_COPY: Final = re.compile(
+    r"(?:-[0-9]{1,3}| ?\([0-9]{1,3}\)|-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$"
+)
+"""A number, or what Canvas takes after seven of them."""
 _COPIED: Final = re.compile(r"(?:copy of|copia de) ", re.IGNORECASE)
 _OF_A_COPY: Final = re.compile(r"[ _-]+(?:copy|copia)(?: [0-9]{1,3})?$", re.IGNORECASE)
 

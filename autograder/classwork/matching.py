@@ -18,6 +18,8 @@ _CANDIDATES: Final = 5
 _SHORTEST_ID: Final = 3
 """A shorter one among other words may be anything."""
 _SHORTEST_SQUEEZED: Final = 5
+_SHORTEST_BARE: Final = 6
+"""Of an id of somebody whose name is not known: a group's number is shorter."""
 
 
 _Index = dict[str, list[Person]]
@@ -53,6 +55,8 @@ class Matcher:
 
     def __init__(self, roster: Roster, task: Task) -> None:
         self._source = roster.source
+        self._has_groups = False
+        self._has_numbers = False
         self._task_words = {word for name in task.names for word in name}
         self._ids: dict[How, _Index] = {
             "id": _index((key, one) for one in roster.people for key in (one.student, one.also)),
@@ -78,6 +82,17 @@ class Matcher:
                 # an id that is a name as well, such as `ana`, says nothing among other words
                 if len("".join(parts)) >= _SHORTEST_ID and not set(parts) <= self._of_word.keys():
                     self._ids_of_words[parts[0]].append((how, parts, people))
+
+    def look(self, senders: Sequence[Sender]) -> None:
+        """Take note of what the names of an export say of it as a whole.
+
+        Args:
+            senders: all of them.
+        """
+        moodle = [one for one in senders if one.layout == "Moodle"]
+        # a group stands in front of all names or of none: a lone hyphen may be part of a name
+        self._has_groups = len(moodle) > 1 and all("-" in one.name for one in moodle)
+        self._has_numbers = any(self._of_number(one) for one in moodle)
 
     def match(self, sender: Sender) -> Match:
         """Whose it is, or why that cannot be told and who comes into question."""
@@ -150,14 +165,26 @@ class Matcher:
         found = _Evidence()
         self._add_named(found, sender.name)
         rest = sender.name
-        while not found.found and "-" in rest:
+        while self._has_groups and not found.found and "-" in rest:
             _group, _hyphen, rest = rest.partition("-")
             self._add_named(found, rest)
         if not found.found:  # some universities have their id in the names
-            for word in words(sender.name):
-                if any(map(str.isdigit, word)):
-                    self._add_whole(found, word)
-        return found
+            self._add_id_in_name(found, words(sender.name))
+        # a namesake, where the list has this assignment's numbers
+        others = {one.student for one in found.people if one.participant and self._has_numbers}
+        return _Evidence({key: one for key, one in found.found.items() if key not in others})
+
+    def _add_id_in_name(self, found: _Evidence, said: Words) -> None:
+        """Those whose id stands in a name that has a word of theirs: a group has numbers too."""
+        for word in said:
+            if any(map(str.isdigit, word)):
+                ids = _Evidence()
+                self._add_whole(ids, word)
+                for person, how in ids.found.values():
+                    names = self._names[person.student]
+                    is_long = not names and len(word) >= _SHORTEST_BARE
+                    if is_long or any(name.keys() & set(said) for name in names):
+                        found.add([person], how)
 
     def _of_canvas(self, sender: Sender) -> _Evidence:
         """By the sortable name, squeezed; but not somebody whose number is another."""

@@ -22,7 +22,15 @@ def fold(text: str) -> str:
 def words(text: str) -> tuple[str, ...]:
     """The words of a text, folded; an apostrophe parts no word, every other sign does."""
     # a sign between words may be anything: `Gil, Ana`, `gil_ana`, `Gil-Ana`
-    return tuple(re.findall(r"[^\W_]+", fold(_APOSTROPHES.sub("", text))))
+    plain = fold(_APOSTROPHES.sub("", text))
+    if not plain.isascii():  # in some alphabets the vowels are marks
+        plain = "".join(char if _is_of_word(char) else " " for char in plain)
+        return tuple(plain.split())
+    return tuple(re.findall(r"[^\W_]+", plain))
+
+
+def _is_of_word(char: str) -> bool:
+    return char.isalnum() or unicodedata.category(char) in ("Mn", "Mc")
 
 
 def letters(text: str) -> str:

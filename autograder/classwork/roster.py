@@ -5,7 +5,7 @@ any CSV with a header in English or Spanish are read.
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -136,10 +136,17 @@ def of_file(path: Path, known: Sequence[Enrolled]) -> Roster:
     roster = Roster("file", [])
     if table.encoding == "cp1252":
         roster.notes.append(f"{path} is not in UTF-8: read as Windows-1252, as Excel writes it")
-    find = _finder(known, listed)
+    find = _finder(path, known, listed)
+    claimed: dict[str, int] = {}
     for one in listed:
         person = one.person
         before = find(one)
+        student = person.student if before is None else before.student
+        if (line := claimed.setdefault(student, one.line)) != one.line:
+            raise CourseError(
+                f"{path}, lines {line} and {one.line}: both are {student!r} in the gradebook: "
+                "correct the list or the gradebook's ids and addresses"
+            )
         if before is None:
             roster.new.append(person.enrolled())
         else:
@@ -296,9 +303,12 @@ def _name(cells: dict[str, str], *, family_first: bool = False) -> str:
 
 
 def _finder(
-    known: Sequence[Enrolled], listed: Sequence[_Listed]
+    path: Path, known: Sequence[Enrolled], listed: Sequence[_Listed]
 ) -> Callable[[_Listed], Enrolled | None]:
-    """A function that finds somebody of a list in the gradebook, where nothing is open."""
+    """A function that finds somebody of a list in the gradebook, where nothing is open.
+
+    It raises a ``CourseError`` for an id that is another student's there.
+    """
     ids = {one.student.casefold(): one for one in known}
     numbers = _unique((one.user, one) for one in known)
     emails = _unique((one.email.casefold(), one) for one in known)
@@ -308,17 +318,53 @@ def _finder(
 
     def find(one: _Listed) -> Enrolled | None:
         person = one.person
-        found = ids.get(person.student.casefold()) or numbers.get(person.number)
+        by_id = ids.get(person.student.casefold())
+        if by_id is not None and not _is_other(one, by_id):
+            return by_id
+        found = numbers.get(person.number)
         if found is None and person.email.casefold() in their_emails:
             found = emails.get(person.email.casefold())
         name = _sorted(person.full_name)
         if found is None and not one.is_own_id and name in their_names:
             found = names.get(name)
             if found and person.email and found.email:
-                return None  # another address: a namesake
+                found = None  # another address: a namesake
+        if found is None and by_id is not None:
+            raise _taken(path, one, by_id)
         return found
 
     return find
+
+
+def _is_other(one: _Listed, known: Enrolled) -> bool:
+    """Whether somebody of a list is not the student who has that id in the gradebook.
+
+    An id that the list has is believed unless the whole name is another; one that is made of a
+    name or an address is anybody's of that name.
+    """
+    person = one.person
+    ours, theirs = (
+        Counter(words(name))
+        for name in (f"{known.given_name} {known.family_name}", person.full_name)
+    )
+    if person.email and person.email.casefold() == known.email.casefold():
+        return False
+    if one.is_own_id:
+        return bool(ours and theirs) and not ours & theirs
+    shorter = min(ours, theirs, key=Counter.total)
+    if ours and theirs:
+        return ours != theirs and not (shorter.total() > 1 and shorter == ours & theirs)
+    return bool(person.email and known.email)
+
+
+def _taken(path: Path, one: _Listed, known: Enrolled) -> CourseError:
+    name = f"{known.given_name} {known.family_name}".strip() or known.email
+    what = "" if one.is_own_id else ", made of the name or the address,"
+    return CourseError(
+        f"{path}, line {one.line}: the id {known.student!r}{what} is {name[:60]!r} in the "
+        "gradebook: "
+        + ("correct the one or the other" if one.is_own_id else "add a column `id` to the list")
+    )
 
 
 def _unique(pairs: Iterable[tuple[str, _T]]) -> dict[str, _T]:

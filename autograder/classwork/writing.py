@@ -22,6 +22,10 @@ from autograder.classwork.names import shown
 
 Outcome = Literal["imported", "replaced", "already there", "refused"]
 _TEMPORARY: Final = ".import-"
+_OF_THE_NAME: Final = {
+    errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL,
+}  # fmt: skip
+"""What a disk says of a name, such as one that differs from another in upper case alone."""
 
 
 @dataclass
@@ -76,8 +80,15 @@ class Writer:
             copy(file, None, self.budget)
             return
         path = new.joinpath(*parts)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as sink:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sink = path.open("xb")
+        except OSError as error:
+            if error.errno not in _OF_THE_NAME:
+                raise
+            told = f"{shown('/'.join(parts))!r} cannot be stored: {error.strerror}"
+            raise Refused(told) from error
+        with sink:
             copy(file, sink, self.budget)
 
 

@@ -1,5 +1,6 @@
 """Commands for who writes assignments: new, preview, extract."""
 
+import math
 import os
 import shlex
 import sys
@@ -32,6 +33,13 @@ if TYPE_CHECKING:  # slow to import
     from autograder.authoring.extract import Extraction
     from autograder.authoring.preview import Preview, Previewer
     from autograder.bridge.course import Course
+
+
+def _require_number(_ctx: click.Context, _param: click.Parameter, value: float) -> float:
+    if math.isnan(value):  # which is in every range
+        raise click.BadParameter("nan is no number of points")
+    return value
+
 
 title_option = click.option("--title", default="", help="Its heading (default: made of its name).")
 
@@ -116,6 +124,7 @@ def assignment_command(ctx: click.Context, name: str, title: str) -> None:
 @click.option(
     "--points",
     type=click.FloatRange(min=0, min_open=True, max=10_000),
+    callback=_require_number,
     default=1.0,
     show_default=True,
     metavar="POINTS",
@@ -181,10 +190,9 @@ def preview(
     if watch and console.quiet:
         raise click.UsageError("--watch does not go with --json: it has no end")
     try:
-        again = True
+        right, again = _preview(ctx, assignment, to, watch, opened)
         while again:  # once more where the course's settings have changed
-            right, again = _preview(ctx, assignment, to, watch, opened)
-            opened = False
+            again = _preview_anew(ctx, assignment, to)
     except KeyboardInterrupt:
         if not watch:
             raise
@@ -192,6 +200,22 @@ def preview(
         return
     if not right:
         sys.exit(Status.FAILED)
+
+
+def _preview_anew(ctx: click.Context, assignment: str, to: Path | None) -> bool:
+    """Watch with settings that were changed, and may be half written: whether to begin anew."""
+    from autograder.authoring.watch import settings_version, wait_for_settings
+    from autograder.bridge.course import CourseError
+
+    settings = settings_version(ctx.obj)
+    try:
+        _right, again = _preview(ctx, assignment, to, watch=True, opened=False)
+    except CourseError as error:
+        print_error(error)
+        _say_watching("nbgrader_config.py")
+        wait_for_settings(ctx.obj, settings)
+        return True
+    return again
 
 
 def _preview(

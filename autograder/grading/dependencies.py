@@ -88,13 +88,13 @@ def _parts(text: str) -> Sequence[tuple[str, str]]:
     return parts
 
 
-def imported(course: Path, path: Path) -> list[Path]:
-    """The files of the course that a Python file imports, directly or not, sorted."""
+def imported(course: Path, *paths: Path) -> list[Path]:
+    """The files of the course that Python files import, directly or not, sorted."""
     found: set[Path] = set()
-    left = [path]
+    left = [*paths]
     while left:
         for one in _imports(course, left.pop()):
-            if one not in found and one != path:
+            if one not in found and one not in paths:
                 found.add(one)
                 left.append(one)
     return sorted(found)

@@ -32,8 +32,11 @@ from autograder.runner.values import (
 )
 
 
-class StaysInNotebookError(TypeError):
-    """An object that cannot leave the student's process, or that cannot be handed to it."""
+class StaysInNotebookError(NeedsReview):
+    """An object that cannot leave the student's process, or that cannot be handed to it.
+
+    In the cell the test may have passed with it: a person must look.
+    """
 
 
 def from_notebook(submission: Submission, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -16,6 +18,7 @@ from autograder.authoring import files
 from autograder.authoring.scaffold import new_assignment, new_exercise
 from autograder.bridge.course import Course, CourseError
 from autograder.check import check
+from autograder.cli import main
 from autograder.messages import LANGUAGES
 from autograder.validity.examine import plan_of
 
@@ -47,7 +50,37 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     return made
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from autograder.authoring.scaffold import new_exercise
+from autograder.bridge.course import Course
+os.replace = lambda *paths: os.kill(os.getpid(), signal.SIGKILL)
+new_exercise(Course(Path(sys.argv[1])), "first-steps", "mean")
+"""
+
+
+def test_a_kill_leaves_nothing_that_students_get(tmp_path: Path) -> None:
+    """nbgrader releases whatever lies beside a notebook: the next one has the solutions."""
+    course = empty_course(tmp_path)
+    new_assignment(course, "first-steps")
+    new_exercise(course, "first-steps", "other")
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    assert subprocess.run(command, timeout=120, check=False).returncode == -signal.SIGKILL
+    course.release("first-steps")
+    released = course.folder("release", "first-steps")
+    assert [path.name for path in released.rglob("*")] == ["first-steps.ipynb"]
+
+
 # What is made
+
+
+@pytest.mark.parametrize("points", ["nan", "inf", "0", "-1"])
+def test_points_are_a_number(tmp_path: Path, points: str) -> None:
+    empty_course(tmp_path)
+    command = ["--course", str(tmp_path), "new", "exercise", "one", "mean", "--points", points]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 2 and "--points" in done.output
 
 
 def test_a_new_assignment_and_its_exercises_can_be_released_and_have_no_findings(

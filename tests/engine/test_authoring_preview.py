@@ -170,7 +170,11 @@ def test_a_notebook_that_is_half_saved_is_a_finding_and_one_that_is_refused_an_e
         ("tests/graders/one/inputs.json", "graders"),
         ("solutions/one.py", "graders"),
         ("solutions/new.py", "graders"),
+        ("conftest.py", "graders"),
+        ("pytest.ini", "graders"),
+        ("tests/conftest.py", "graders"),
         ("nbgrader_config.py", "settings"),
+        ("nbgrader_config.json", "settings"),
         ("source/one/.ipynb_checkpoints/one-checkpoint.ipynb", None),
         ("tests/graders/one/__pycache__/x.pyc", None),
         ("release/one/one.ipynb", None),
@@ -204,7 +208,7 @@ def test_a_file_that_graders_import_is_watched_and_so_is_one_that_goes(tmp_path:
 
 
 def test_the_command_watches_until_ctrl_c_and_opens_the_students_page(tmp_path: Path) -> None:
-    """One run: right at first, wrong after a change of the notebook, then ended."""
+    """One run: right, wrong after a change of the notebook, with broken settings, then ended."""
     root = tmp_path / "course"
     root.mkdir()
     new_course(root)
@@ -236,6 +240,12 @@ def test_the_command_watches_until_ctrl_c_and_opens_the_students_page(tmp_path: 
         assert (tmp_path / "opened").read_text().strip().endswith("one/student/one.html")
         replace(root / "source/one/one.ipynb", ANSWER, "return 0.0")
         assert "your solution: test_several is failed" in read_until("watching one")
+        config = root / "nbgrader_config.py"
+        kept = config.read_text()
+        config.write_text(f"{kept}\nc = (\n")
+        assert "SyntaxError" in read_until("watching nbgrader_config.py")
+        config.write_text(kept)
+        assert "one-mean" in read_until("watching one")
         process.send_signal(signal.SIGINT)
         assert "Traceback" not in read_until("stopped")
         assert process.wait(60) == 0

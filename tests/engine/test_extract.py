@@ -22,6 +22,7 @@ from autograder.authoring.moving import CannotMoveError, Given, cell_tests, grad
 from autograder.bridge.course import Course, CourseError
 from autograder.bridge.regions import Marks
 from autograder.check import check
+from autograder.grading import NeedsReview
 from autograder.grading import plain as plain_module
 from autograder.runner.values import ArrayValue, OpaqueValue, from_wire, to_wire
 from tests.small_course import nbgrader_cell, notebook_of
@@ -295,6 +296,37 @@ def test_nothing_is_written_where_a_grader_is_there_already(world: World, tmp_pa
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_two_cells_whose_graders_would_be_one_stay(tmp_path: Path) -> None:
+    """Else the tests of the first would be lost."""
+    solution = nbgrader_cell(answer(SQUARES), "squares")
+    right = [
+        nbgrader_cell(hidden(f"assert len(squares({count})) == {count}"), name, 1)
+        for count, name in enumerate(("q-1", "q_1", "q2", "q3"), 1)
+    ]
+    (tmp_path / "nbgrader_config.py").write_text(GRADERS)
+    (tmp_path / "source/ps1").mkdir(parents=True)
+    for name, cells in (("ps1", right[:3]), ("ps2", right[2:])):
+        nbformat.write(notebook_of([solution, *cells]), tmp_path / f"source/ps1/{name}.ipynb")
+    done = extract(Course(tmp_path), "ps1", dry_run=True)
+    assert done.moved == ["q3"]
+    assert [one.grade_id for one in done.kept] == ["q-1", "q_1", "q2", "q2"]
+    assert {one.why for one in done.kept[:2]} == {
+        "its grader would be in the file of another's: give one of `q-1`, `q_1` another id"
+    }
+    assert "`q2`, `q2`" in done.kept[2].why
+
+
+def test_marks_that_are_not_closed_are_one_error(tmp_path: Path) -> None:
+    cells = [nbgrader_cell("### BEGIN HIDDEN TESTS\n%time f(1)", "q1", 1)]
+    (tmp_path / "nbgrader_config.py").write_text(GRADERS)
+    (tmp_path / "source/ps1").mkdir(parents=True)
+    nbformat.write(notebook_of(cells), tmp_path / "source/ps1/ps1.ipynb")
+    with pytest.raises(
+        CourseError, match=r"ps1\.ipynb, cell 1: BEGIN HIDDEN TESTS in line 1 has no"
+    ):
+        extract(Course(tmp_path), "ps1")
+
+
 # One cell
 
 
@@ -306,8 +338,9 @@ def given_of(*sources: str) -> Given:
 
 
 GIVEN = given_of(
-    "import numpy as np\nimport matplotlib.pyplot as plt\nimport beside",
+    "import numpy as np\nimport matplotlib.pyplot as plt\nimport beside\nfrom math import sqrt",
     "n = 1\ncount = 0\nclass Point:\n    pass",
+    "def sqrt(x):\n    return x ** 0.5\n"
     "def sum(values):\n    return n\ndef step():\n    global count\n    count += 1",
 )
 
@@ -338,6 +371,17 @@ def moved(source: str) -> Any:
         ("np.random.rand = f\nassert f()", "it changes `np`"),
         ("assert await f()", "`await`"),
         ("fail = 3\nassert f(fail)", "the name `fail`"),
+        ("a = [1]\nassert f(a) is not a", "asks with `is` whether two objects are the same"),
+        ("a = [1]\nassert id(f(a)) != id(a)", "asks with `id` which object"),
+        ("assert not np.shares_memory(f(x), x)", "asks with `shares_memory`"),
+        ("a = [1]\nb = f(a)\nb[0] = 9\nassert a == [1]", "it changes `b`, and looks at"),
+        ("a = [1]\nb = f(a)\na.append(2)\nassert b == [1]", "it changes `a`"),
+        ("y = f(x)\ny += 1\nassert x[0] == 0", "it changes `y`"),
+        ("y = f(x)\ny.zero_()\nassert x[0] == 1", "it changes `y`"),
+        ("for a in ([1], [2]):\n    f(a).clear()\n    f(b).b = a\n    b.clear()\n", "`b`"),
+        ("try:\n    f(0)\nexcept AssertionError:\n    pass", "it catches `AssertionError`"),
+        ("try:\n    f(0)\nexcept (ValueError, AssertionError):\n    pass", "it catches"),
+        ("import pytest\nwith pytest.raises(AssertionError):\n    f(0)", "it catches"),
     ],
 )
 def test_what_a_grader_cannot_do_is_told(source: str, why: str) -> None:
@@ -358,6 +402,14 @@ def test_what_a_grader_cannot_do_is_told(source: str, why: str) -> None:
         ("assert sum([1]) == len([1])", ["sum"]),
         ("import math\nassert math.isclose(f(), np.pi)", ["f"]),
         ("with open('a') as file:\n    assert file.read() == x", ["x"]),
+        ("assert type(f(1)) is int and f(2) is None", ["f"]),
+        ("assert f(1).dtype is np.float64", ["f"]),
+        ("import numpy\nassert f(1).dtype is numpy.float64", ["f"]),
+        ("y = f(1)\ny.sort()\nassert y == [1]", ["f"]),
+        ("total = 0\nfor i in range(3):\n    total += f(i)\nassert total == x", ["f", "x"]),
+        ("a = {}\na['b'] = 1\nassert f(a) == x", ["f", "x"]),
+        ("try:\n    f(0)\nexcept ValueError:\n    pass\nelse:\n    raise AssertionError", ["f"]),
+        ("assert sqrt(4) == np.sqrt(4)", ["sqrt"]),
     ],
 )
 def test_the_names_that_tests_use_of_the_notebook_are_found(source: str, names: list[str]) -> None:
@@ -403,6 +455,12 @@ def test_a_tensor_arrives_with_its_gradient() -> None:
     (2 * x).sum().backward()
     arrived = plain_module.plain(from_wire(to_wire(x)))
     assert arrived.requires_grad and arrived.grad.tolist() == [2, 2, 2]
+
+
+def test_what_does_not_travel_is_for_a_person_and_not_a_wrong_answer() -> None:
+    """In the cell `list(x)` may have been right for an `x` that cannot leave the process."""
+    with pytest.raises(NeedsReview, match="type map cannot leave"), plain_module.errors_fail():
+        plain_module.plain(OpaqueValue("map"))
 
 
 def test_what_does_not_travel_is_refused_by_name() -> None:

@@ -1,5 +1,6 @@
 """Importing without a roster: every layout, and everything hostile that an export can hold."""
 
+import io
 import os
 import shutil
 import signal
@@ -17,8 +18,11 @@ from hypothesis import strategies as st
 
 from autograder.bridge.course import Course, CourseError
 from autograder.classwork import gathering, importing, limits
+from autograder.classwork.archive import Member
+from autograder.classwork.gathering import File
 from autograder.classwork.importing import Received, import_work
-from autograder.classwork.writing import workplace
+from autograder.classwork.limits import Refused
+from autograder.classwork.writing import Writer, workplace
 from tests.engine.exports import (
     NOTEBOOK,
     Entries,
@@ -174,10 +178,12 @@ def test_copies_of_several_notebooks_are_known_by_their_names(
         ("gilana_1_22_lab-2.ipynb", b"2"),
         ("bob/lab-1 (2).ipynb", b"1"),
         ("bob/lab-2.ipynb", b"2"),
+        # Canvas numbers seven copies, and then takes a random name
+        ("ruizeva_2_23_lab-1-0c9f1f3e-6d8a-4f0b-9a52-6b1d0b7e4c11.ipynb", b"1"),
     ]
     assert imported(course, tmp_path, entries, "pair") == (
         "bob/pair/lab-1.ipynb bob/pair/lab-2.ipynb "
-        "gilana_1/pair/lab-1.ipynb gilana_1/pair/lab-2.ipynb"
+        "gilana_1/pair/lab-1.ipynb gilana_1/pair/lab-2.ipynb ruizeva_2/pair/lab-1.ipynb"
     )
     assert files(course)["gilana_1/pair/lab-1.ipynb"] == b"1"
 
@@ -387,6 +393,20 @@ def test_a_name_that_comes_twice_is_refused(course: Course, tmp_path: Path) -> N
     for again in ("ana//one.ipynb", "ana\\one.ipynb", "ana/one/one.ipynb"):
         shutil.rmtree(course.root / "submitted")
         assert "comes twice" in refused(course, tmp_path, [("ana/one.ipynb", b""), (again, b"")])
+
+
+def test_a_name_that_the_disk_cannot_hold_beside_the_others_costs_one_student(
+    course: Course, tmp_path: Path
+) -> None:
+    """Where upper and lower case is one, `A` after `a`: the class is imported all the same."""
+    writer = Writer(course, "one", replacing=False, place=tmp_path)
+    one = File(("a",), Member("a", lambda: io.BytesIO(b"1")))
+    writer.budget.student = 1024
+    writer._write(tmp_path, ("a",), one)
+    for parts in (("a",), ("a", "b")):
+        with pytest.raises(Refused, match=r"'a(/b)?' cannot be stored: "):
+            writer._write(tmp_path, parts, one)
+    assert (tmp_path / "a").read_bytes() == b"1"
 
 
 def test_a_file_that_is_also_a_folder_is_refused(course: Course, tmp_path: Path) -> None:

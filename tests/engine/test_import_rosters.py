@@ -232,6 +232,50 @@ def test_an_id_of_its_own_is_not_given_up_for_a_like_name(tmp_path: Path) -> Non
     assert [one.student for one in roster.new] == ["zoe2"]
 
 
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("name,email\nAna Gil,ana@uni.example\n", Enrolled("ana", "Ana", "López", "al@x.example")),
+        ("name,email\nAna Gil,ana@uni.example\n", Enrolled("ana", "Ana", "López")),
+        ("name\nAna Gil\n", Enrolled("ana-gil", "Pedro", "Ruiz")),
+        ("email\nana@uni.example\n", Enrolled("ana", email="ana@x.example")),
+        ("id,name\n7,Ana Gil\n", Enrolled("7", "Pedro", "Ruiz", "pr@uni.example")),
+        ("user,name,email\nag,Ana Gil,ag@x\n", Enrolled("ag", "Alba", "Gómez", "alba@x")),
+    ],
+    ids=["address", "name alone", "made of a name", "of addresses", "numbered rows", "user name"],
+)
+def test_an_id_that_is_somebody_elses_in_the_gradebook_is_an_error(
+    tmp_path: Path, text: str, known: Enrolled
+) -> None:
+    """Else the work of one would be graded as the other's."""
+    with pytest.raises(CourseError, match=f"line 2: the id '{known.student}'.* gradebook"):
+        listed(tmp_path, text, (known,))
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("name,email\nAna Gil,ana@uni.example\n", Enrolled("ana", email="ana@uni.example")),
+        ("name,email\nAna Gil,ana@uni.example\n", Enrolled("ana", "Gil", "Ana", "ana@x.example")),
+        ("name,email\nAna Gil Ruiz,ana@uni.example\n", Enrolled("ana", "Ana", "Gil")),
+        ("name,email\nAna Gil,ana@uni.example\n", Enrolled("ana")),
+        ("id,name\nana,Anita Gil\n", Enrolled("ana", "Ana", "Gil")),
+        ("id,name,email\nana,王明,A@x.es\n", Enrolled("ana", "Ming", "Wang", "a@x.es")),
+    ],
+)
+def test_an_id_is_the_same_students_where_nothing_speaks_against_it(
+    tmp_path: Path, text: str, known: Enrolled
+) -> None:
+    roster = listed(tmp_path, text, (known,))
+    assert [one.student for one in roster.people] == ["ana"] and not roster.new
+
+
+def test_two_of_a_list_who_would_be_one_in_the_gradebook_are_an_error(tmp_path: Path) -> None:
+    text = "id,name,email\nana,Ana Gil,new@uni.example\nbea,Bea Ruz,ana@uni.example\n"
+    with pytest.raises(CourseError, match="lines 2 and 3: both are 'ana' in the gradebook"):
+        listed(tmp_path, text, KNOWN)
+
+
 def test_a_gradebook_of_bare_ids_is_no_roster() -> None:
     """Then it only tells who was graded before, and a newcomer is no mistake."""
     assert of_gradebook([Enrolled("ana"), Enrolled("luis")]) is None
