@@ -11,6 +11,7 @@ from nbgrader.preprocessors import Execute
 from traitlets import TraitError
 from traitlets.utils.importstring import import_item
 
+from autograder.bridge import record
 from autograder.bridge.course import Course, CourseError
 from autograder.bridge.execute import JailedExecute
 from autograder.bridge.gradebook import problem_of, schema_of
@@ -41,7 +42,7 @@ def checks(root: Path) -> Iterator[Check]:
     looks: dict[str, Look] = {
         "configuration": lambda: [_engine(course)],
         "source": lambda: [_source(course)],
-        "folders": lambda: [_folder(course, step) for step in _WRITTEN],
+        "folders": lambda: [_folder(name, folder) for name, folder in _folders(course)],
         "graders": lambda: [_graders(course)],
         "gradebook": lambda: _gradebook(course),
         "secret": lambda: [_secret(course)],
@@ -112,18 +113,24 @@ def _source(course: Course) -> Check:
     return Check("source", "ok", f"{len(names)} assignments: {', '.join(names)}")
 
 
-def _folder(course: Course, step: str) -> Check:
+def _folders(course: Course) -> Iterator[tuple[str, Path]]:
+    """What commands write to, besides the gradebook."""
+    for step in _WRITTEN:
+        yield step, course.root / getattr(course.directory, f"{step}_directory")
+    yield "records", course.root / record.FOLDER
+
+
+def _folder(name: str, folder: Path) -> Check:
     """A folder that commands write to; it is made by the first that does."""
-    folder = course.root / getattr(course.directory, f"{step}_directory")
     there = folder
     while not there.exists() and there != there.parent:
         there = there.parent
     if not there.is_dir():
-        return Check(step, "failed", f"{there} is no folder", f"move {there} away")
+        return Check(name, "failed", f"{there} is no folder", f"move {there} away")
     if not os.access(there, os.R_OK | os.W_OK | os.X_OK):
-        return Check(step, "failed", f"this user cannot write to {there}", _rights(there))
+        return Check(name, "failed", f"this user cannot write to {there}", _rights(there))
     told = f"{folder}" if there == folder else f"{folder} will be made when it is needed"
-    return Check(step, "ok", told)
+    return Check(name, "ok", told)
 
 
 def _rights(path: Path) -> str:
@@ -185,6 +192,9 @@ def _exchange(course: Course) -> Check:
     from nbgrader.exchange.default import Exchange
 
     root = Path(Exchange(coursedir=course.directory, parent=course.app).root)
+    if "root" not in course.app.config.get("Exchange", {}):
+        told = f"not set: `autograder lab` has one of its own, nbgrader's commands use {root}"
+        return Check("exchange", "ok", told)
     if not root.is_dir():
         told = f"{root} is not there: needed only for nbgrader's own handing out and in"
         return Check("exchange", "warning", told, f"mkdir -p {root} && chmod ugo+rwx {root}")

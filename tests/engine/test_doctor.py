@@ -70,8 +70,8 @@ def test_a_course_in_which_all_is_well(root: Path) -> None:
     found = of_course(root)
     assert set(states(found.values()).values()) == {"ok"}
     assert list(found) == [
-        "configuration", "source", "release", "submitted", "autograded", "feedback", "graders",
-        "gradebook", "secret", "exchange", "time zone",
+        "configuration", "source", "release", "submitted", "autograded", "feedback", "records",
+        "graders", "gradebook", "secret", "exchange", "time zone",
     ]  # fmt: skip
     assert "hidden graders" in found["configuration"].found
     assert re.search(r"schema [0-9a-f]{12}$", found["gradebook"].found)
@@ -183,8 +183,19 @@ def test_a_file_where_a_folder_must_be_is_found(root: Path) -> None:
 
 
 @pytest.mark.skipif(not available("user"), reason="only root can become another user")
-def test_a_folder_that_this_user_cannot_write_to_is_found() -> None:
-    code = """
+@pytest.mark.parametrize(
+    ("open_folders", "closed"),
+    [
+        ((), ("release", "submitted", "autograded", "feedback", "records")),
+        (("release", "submitted", "autograded", "feedback"), ("records",)),
+    ],
+)
+def test_a_folder_that_this_user_cannot_write_to_is_found(
+    open_folders: tuple[str, ...], closed: tuple[str, ...]
+) -> None:
+    code = (
+        f"open_folders = {open_folders!r}"
+        + """
 from tests.attacks.modes import enter
 import tempfile
 from pathlib import Path
@@ -192,6 +203,9 @@ closed = Path(tempfile.mkdtemp())
 closed.chmod(0o755)
 for name in ("source/one", "submitted"):
     (closed / name).mkdir(parents=True)
+for name in open_folders:
+    (closed / name).mkdir(exist_ok=True)
+    (closed / name).chmod(0o777)
 (closed / "nbgrader_config.py").write_text("c = get_config()")
 (closed / "source/one/one.ipynb").touch()
 enter("user")
@@ -199,12 +213,14 @@ from autograder.doctor.course import checks
 for check in checks(closed):
     print(check.name, check.state, check.found, sep="|")
 """
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOM, capture_output=True, text=True, check=False
     )
     found = dict(line.split("|", 1) for line in done.stdout.splitlines())
-    for step in ("release", "submitted", "autograded", "feedback"):
-        assert found[step].startswith("failed|this user cannot write to /"), done.stderr
+    for step in ("release", "submitted", "autograded", "feedback", "records"):
+        told = "failed|this user cannot write to /" if step in closed else "ok|/"
+        assert found[step].startswith(told), done.stderr
 
 
 def test_assignments_without_notebooks_graders_or_place_in_the_gradebook_are_named(
@@ -274,6 +290,15 @@ def test_what_only_some_courses_need_is_a_warning(root: Path) -> None:
     path.write_text(path.read_text() + "c.Exchange.timezone = 'America/Macondo'\n")
     check = of_course(root)["time zone"]
     assert check.state == "failed" and "America/Macondo" in check.found
+
+
+def test_an_exchange_that_is_not_configured_is_not_missed(root: Path) -> None:
+    """`autograder lab` makes one of its own; nobody needs nbgrader's for grading."""
+    path = root / "nbgrader_config.py"
+    lines = [line for line in path.read_text().splitlines() if "Exchange.root" not in line]
+    path.write_text("\n".join(lines))
+    check = of_course(root)["exchange"]
+    assert check.state == "ok" and "`autograder lab`" in check.found
 
 
 # Python and its packages
