@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Callable
 from typing import Final
 
 from autograder import INTERRUPTED
@@ -10,6 +11,8 @@ _ELSEWHERE: Final = (
     "autograder: grading needs Linux, whose walls keep submissions apart: on Windows use WSL 2, on "
     "macOS a virtual machine or a container. `import autograder.cuda` works here too"
 )
+_MADE_OF: Final = ("click", "rich")
+"""Packages without which not even `autograder doctor` runs."""
 
 
 def main() -> None:
@@ -17,12 +20,23 @@ def main() -> None:
     if sys.platform != "linux":
         sys.exit(_ELSEWHERE)
     try:
-        from autograder.cli import main as command  # takes most of a second
-
+        command = _command()  # takes most of a second
         command()
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one must not disturb the end
         sys.exit(INTERRUPTED)
+
+
+def _command() -> Callable[[], None]:
+    """The command line; ends the program where what it is made of is missing."""
+    try:
+        from autograder.cli import main as command
+    except ModuleNotFoundError as error:
+        if error.name not in _MADE_OF:
+            raise
+        name = error.name
+        sys.exit(f"autograder: the package {name!r} is not installed: pip install {name}")
+    return command
 
 
 if __name__ == "__main__":

@@ -6,11 +6,12 @@ import json
 import logging
 import os
 import re
+import sys
 import sysconfig
 import traceback
 import warnings
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -142,7 +143,8 @@ class Course:
         """
         path = self.root / "nbgrader_config.py"
         try:
-            self.app.initialize([], root=str(self.root))
+            with redirect_stdout(sys.stderr):  # what it prints is no result of a command
+                self.app.initialize([], root=str(self.root))
         except SystemExit as error:  # how traitlets ends where a value is not allowed
             raise CourseError(f"{path}: {error.__context__ or 'it ends the program'}") from error
         except Exception as error:  # the file is a program: it can raise anything

@@ -8,7 +8,7 @@ from typing import Any, Final
 from nbgrader.api import Assignment, Base, get_alembic_version
 from sqlalchemy import create_engine, inspect, select
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 _PROBLEMS: Final = {
     "database is locked": "the gradebook is locked by another program: close it and run the "
@@ -39,20 +39,29 @@ def problem_of(db_url: str, assignments: Collection[str]) -> str:
 
     Waits a few seconds for a gradebook that is locked. Writes nothing.
     """
-    url = make_url(db_url)
+    try:
+        url, engine = make_url(db_url), create_engine(db_url)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        return _unusable(error)  # no address of a database, or of one whose driver is missing
     of_a_file = url.get_backend_name() == "sqlite"
     if of_a_file and not _is_there(url.database or ""):
         return not_released(min(assignments)) if assignments else ""
-    engine = create_engine(db_url)
     try:
         with engine.connect() as connection:
             if of_a_file:
                 _try_to_write(connection)
             return _look(connection, assignments)
     except DBAPIError as error:
-        return problem_told(str(error)) or f"the gradebook cannot be used: {error.orig}"
+        return problem_told(str(error)) or _unusable(error.orig)
     finally:
         engine.dispose()
+
+
+def _unusable(error: BaseException | None) -> str:
+    return (
+        f"the gradebook cannot be used ({error}): "
+        "correct c.CourseDirectory.db_url in nbgrader_config.py, or what it leads to"
+    )
 
 
 def schema_of(db_url: str) -> tuple[str | None, str]:

@@ -8,14 +8,16 @@ from zoneinfo import ZoneInfo
 
 from nbgrader.converters import Autograde
 from nbgrader.preprocessors import Execute
+from traitlets import TraitError
 from traitlets.utils.importstring import import_item
 
+from autograder.bridge import record
 from autograder.bridge.course import Course, CourseError
 from autograder.bridge.execute import JailedExecute
 from autograder.bridge.gradebook import problem_of, schema_of
 from autograder.bridge.keyfile import DamagedKeyError, read_key
 from autograder.bridge.preprocessors import RunGraders
-from autograder.doctor.findings import Check
+from autograder.doctor.findings import Check, Look, safely
 
 _CONFIG: Final = "nbgrader_config.py"
 _WRITTEN: Final = ("release", "submitted", "autograded", "feedback")
@@ -37,15 +39,18 @@ def checks(root: Path) -> Iterator[Check]:
     except CourseError as error:
         yield Check("configuration", "failed", str(error), f"correct {_CONFIG}")
         return
-    yield _engine(course)
-    yield _source(course)
-    for step in _WRITTEN:
-        yield _folder(course, step)
-    yield _graders(course)
-    yield from _gradebook(course)
-    yield _secret(course)
-    yield _exchange(course)
-    yield _time_zone(course)
+    looks: dict[str, Look] = {
+        "configuration": lambda: [_engine(course)],
+        "source": lambda: [_source(course)],
+        "folders": lambda: [_folder(name, folder) for name, folder in _folders(course)],
+        "graders": lambda: [_graders(course)],
+        "gradebook": lambda: _gradebook(course),
+        "secret": lambda: [_secret(course)],
+        "exchange": lambda: [_exchange(course)],
+        "time zone": lambda: [_time_zone(course)],
+    }
+    for name, look in looks.items():
+        yield from safely(name, look)
 
 
 def require_engine(course: Course) -> None:
@@ -60,10 +65,10 @@ def require_engine(course: Course) -> None:
 
 def _engine(course: Course) -> Check:
     """What runs submissions: nbgrader's own preprocessor would run them without walls."""
-    configured = Autograde(coursedir=course.directory, parent=course.app).autograde_preprocessors
-    kinds: list[type[Any]] = [
-        import_item(one) if isinstance(one, str) else one for one in configured
-    ]
+    try:
+        kinds = _preprocessors(course)
+    except (TraitError, ImportError, TypeError) as error:
+        return Check("configuration", "failed", str(error), f"Correct {_CONFIG}")
     if any(issubclass(one, Execute) and not issubclass(one, JailedExecute) for one in kinds):
         return Check(
             "configuration",
@@ -81,6 +86,22 @@ def _engine(course: Course) -> Check:
     return Check("configuration", "ok", f"{course.root / _CONFIG}: graded by {what}")
 
 
+def _preprocessors(course: Course) -> list[type[Any]]:
+    """What a submission goes through, as it is configured.
+
+    Raises:
+        TraitError: no list is configured.
+        ImportError: one of them is not there.
+        TypeError: one is no class.
+    """
+    configured = Autograde(coursedir=course.directory, parent=course.app).autograde_preprocessors
+    kinds = [import_item(one) if isinstance(one, str) else one for one in configured]
+    for kind in kinds:
+        if not isinstance(kind, type):
+            raise TypeError(f"c.Autograde.autograde_preprocessors: {kind} is no preprocessor")
+    return kinds
+
+
 def _source(course: Course) -> Check:
     folder = course.folder("source", ".")
     names = course.assignments()
@@ -92,18 +113,24 @@ def _source(course: Course) -> Check:
     return Check("source", "ok", f"{len(names)} assignments: {', '.join(names)}")
 
 
-def _folder(course: Course, step: str) -> Check:
+def _folders(course: Course) -> Iterator[tuple[str, Path]]:
+    """What commands write to, besides the gradebook."""
+    for step in _WRITTEN:
+        yield step, course.root / getattr(course.directory, f"{step}_directory")
+    yield "records", course.root / record.FOLDER
+
+
+def _folder(name: str, folder: Path) -> Check:
     """A folder that commands write to; it is made by the first that does."""
-    folder = course.root / getattr(course.directory, f"{step}_directory")
     there = folder
     while not there.exists() and there != there.parent:
         there = there.parent
     if not there.is_dir():
-        return Check(step, "failed", f"{there} is no folder", f"move {there} away")
+        return Check(name, "failed", f"{there} is no folder", f"move {there} away")
     if not os.access(there, os.R_OK | os.W_OK | os.X_OK):
-        return Check(step, "failed", f"this user cannot write to {there}", _rights(there))
+        return Check(name, "failed", f"this user cannot write to {there}", _rights(there))
     told = f"{folder}" if there == folder else f"{folder} will be made when it is needed"
-    return Check(step, "ok", told)
+    return Check(name, "ok", told)
 
 
 def _rights(path: Path) -> str:
@@ -113,7 +140,7 @@ def _rights(path: Path) -> str:
 def _graders(course: Course) -> Check:
     folder = course.graders
     if not folder.is_dir():
-        mend = "write graders there, or set c.RunGraders.graders; see docs/graders.md"
+        mend = "write graders there, or set c.RunGraders.graders; see docs/how-to/graders.md"
         return Check("graders", "warning", f"there is no folder {folder}", mend)
     without = [name for name in course.assignments() if not any((folder / name).glob("*.py"))]
     if without:
@@ -126,7 +153,7 @@ def _gradebook(course: Course) -> Iterator[Check]:
     """Whether scores can be stored, and by which version of nbgrader it was made."""
     url = course.directory.db_url
     if problem := problem_of(url, ()):
-        what, _separator, mend = problem.partition(": ")
+        what, _separator, mend = problem.rpartition(": ")
         yield Check("gradebook", "failed", what, mend)
         return
     schema, known = schema_of(url)
@@ -165,6 +192,9 @@ def _exchange(course: Course) -> Check:
     from nbgrader.exchange.default import Exchange
 
     root = Path(Exchange(coursedir=course.directory, parent=course.app).root)
+    if "root" not in course.app.config.get("Exchange", {}):
+        told = f"not set: `autograder lab` has one of its own, nbgrader's commands use {root}"
+        return Check("exchange", "ok", told)
     if not root.is_dir():
         told = f"{root} is not there: needed only for nbgrader's own handing out and in"
         return Check("exchange", "warning", told, f"mkdir -p {root} && chmod ugo+rwx {root}")

@@ -8,6 +8,7 @@ from typing import Final
 from autograder.doctor.findings import Check
 
 _KERNEL: Final = "python3"
+_WITHOUT_KERNEL: Final = "grading does without it, JupyterLab does not"
 _SERVER: Final = (
     "nbgrader.server_extensions.formgrader",
     "nbgrader.server_extensions.assignment_list",
@@ -22,20 +23,27 @@ _THIS_PYTHON: Final = {"python", f"python{_VERSION[0]}", f"python{_VERSION[0]}.{
 
 def kernel() -> Iterator[Check]:
     """The kernel that notebooks of the course name."""
-    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+    from jupyter_client.kernelspec import KernelSpecManager
 
-    mend = f"python -m ipykernel install --sys-prefix --name {_KERNEL}"
+    name, manager = f"kernel {_KERNEL}", KernelSpecManager()
+    folder = manager.find_kernel_specs().get(_KERNEL)
+    if folder is None:
+        mend = "pip install --force-reinstall ipykernel"
+        yield Check(name, "warning", f"not found; {_WITHOUT_KERNEL}", mend)
+        return
+    mend = f"move {folder} away: then this Python's own kernel is used"
     try:
-        found = KernelSpecManager().get_kernel_spec(_KERNEL)
-    except NoSuchKernel:
-        yield Check(f"kernel {_KERNEL}", "failed", "not found", mend)
+        found = manager.get_kernel_spec(_KERNEL)
+    except (ValueError, TypeError, OSError) as error:
+        told = f"{folder} cannot be read ({error}); {_WITHOUT_KERNEL}"
+        yield Check(name, "warning", told, mend)
         return
     program = found.argv[0] if found.argv else ""
     if program not in _THIS_PYTHON and shutil.which(program) is None:
-        told = f"starts {program or 'nothing'}, which is not there"
-        yield Check(f"kernel {_KERNEL}", "failed", told, mend)
+        told = f"starts {program or 'nothing'}, which is not there; {_WITHOUT_KERNEL}"
+        yield Check(name, "warning", told, mend)
         return
-    yield Check(f"kernel {_KERNEL}", "ok", f"{found.display_name}, {found.resource_dir}")
+    yield Check(name, "ok", f"{found.display_name}, {found.resource_dir}")
 
 
 def server_extensions() -> Iterator[Check]:

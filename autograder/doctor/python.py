@@ -6,12 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import metadata
-from typing import Final
-
-from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
+from typing import TYPE_CHECKING, Final
 
 from autograder.doctor.findings import Check, State
+
+if TYPE_CHECKING:  # it may be missing
+    from packaging.requirements import Requirement
 
 _DISTRIBUTION: Final = "pytorch-autograder"
 _NEEDED_FOR: Final = {
@@ -33,6 +33,8 @@ _AGAIN: Final = "pip install --force-reinstall"
 
 def interpreter() -> Iterator[Check]:
     """Its version, and where it is."""
+    from packaging.specifiers import SpecifierSet
+
     needed = SpecifierSet(metadata.metadata(_DISTRIBUTION)["Requires-Python"])
     found = f"{platform.python_version()}, {sys.executable}"
     if needed.contains(platform.python_version(), prereleases=True):
@@ -101,8 +103,10 @@ def _told_of_torch(version: str, built_for: str | None, gpus: Sequence[str]) -> 
     )
 
 
-def _requirements(extra: str) -> list[Requirement]:
+def _requirements(extra: str) -> "list[Requirement]":
     """What the package asks for on this machine, or one of its extras besides."""
+    from packaging.requirements import Requirement
+
     every = [Requirement(text) for text in metadata.requires(_DISTRIBUTION) or ()]
     return [
         one
@@ -111,14 +115,14 @@ def _requirements(extra: str) -> list[Requirement]:
     ]
 
 
-def _version_of(one: Requirement) -> str | None:
+def _version_of(one: "Requirement") -> str | None:
     try:
         return metadata.version(one.name)
     except metadata.PackageNotFoundError:
         return None
 
 
-def _wrong(one: Requirement, state: State) -> Check | None:
+def _wrong(one: "Requirement", state: State) -> Check | None:
     """What is wrong with a package, if anything."""
     version = _version_of(one)
     if version is not None and one.specifier.contains(version, prereleases=True):

@@ -29,6 +29,9 @@ _PAGE_CONFIG: Final = "autograderValidation"
 _HEADING: Final = re.compile(r"^#+\s+(.+?)\s*$", re.MULTILINE)
 _RAISED: Final = re.compile(r"^(?P<name>[A-Za-z_][\w.]*): (?P<told>.*)\Z", re.MULTILINE | re.DOTALL)
 """The end of a traceback; the lines before it begin with numbers, arrows or other words."""
+_BEGUN: Final = re.compile(r"^[\w.]+ *Traceback \(most recent call last\)$", re.MULTILINE)
+"""The beginning of a traceback; of errors that led to others there are several."""
+_DIED: Final = "DeadKernelError"
 _TYPES: Final = ("code", "markdown", "raw")
 
 
@@ -38,7 +41,7 @@ def explain_validation(server: Any) -> None:
     with in_language(_language()):
         pages[_PAGE_CONFIG] = json.dumps(_sentences())
     url = url_path_join(server.web_app.settings["base_url"], "/assignments/validate")
-    server.web_app.add_handlers(".*$", [(url, _Handler)])  # of two, the first is asked
+    server.web_app.add_handlers(".*$", [(url, Handler)])  # of two, the first is asked
 
 
 def _language() -> str:
@@ -68,7 +71,7 @@ def _sentences() -> dict[str, str]:
     }
 
 
-class _Handler(ValidateAssignmentHandler):  # type: ignore[misc]
+class Handler(ValidateAssignmentHandler):  # type: ignore[misc]
     """nbgrader's, with failed checks told in a line each."""
 
     def validate_notebook(self, path: str) -> dict[str, Any]:
@@ -79,6 +82,9 @@ class _Handler(ValidateAssignmentHandler):  # type: ignore[misc]
             answer["value"]["failed"] = [
                 told(failed, exercises) for failed in answer["value"]["failed"]
             ]
+        elif not answer["success"] and _DIED in answer["value"]:
+            with in_language(_language()):
+                answer["value"] = _("Your notebook's process ended or did not answer.")
         return answer
 
 
@@ -96,7 +102,9 @@ def exercises_of(notebook: Path) -> dict[str, str]:
 
 def told(failed: dict[str, str], exercises: dict[str, str]) -> dict[str, str]:
     """A check that failed, as nbgrader's dialog shows it, in words for a beginner."""
-    raised = _RAISED.search(strip_ansi(failed["raw_error"]))
+    raw = strip_ansi(failed["raw_error"])
+    begun = [found.end() for found in _BEGUN.finditer(raw)]
+    raised = _RAISED.search(raw, begun[-1] if begun else 0)
     if raised is None:  # no exception: then what nbgrader says is short
         return failed | {"source": exercises.get(failed["source"], failed["source"])}
     text = raised["told"] if raised["name"] == "AssertionError" else raised[0].rstrip(": ")

@@ -16,7 +16,8 @@ from nbgrader.validator import Validator
 from autograder.bridge.course import Course, CourseError
 from autograder.lab import start
 from autograder.lab.gradebook import read_anew
-from autograder.lab.validation import exercises_of, told
+from autograder.lab.validation import Handler, exercises_of, told
+from autograder.messages import in_language, translate
 from tests.browser.lab_server import own
 from tests.small_course import nbgrader_cell, notebook_of
 
@@ -103,6 +104,46 @@ def test_a_failed_check_is_told_by_its_exercise_and_its_message(tmp_path: Path) 
     shown = [told(one, exercises_of(tmp_path / "one.ipynb")) for one in failed]
     assert [one["error"] for one in shown] == list(checks.values())
     assert [one["source"] for one in shown] == [f"Ejercicio {n}" for n in range(len(checks))]
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "try:\n    mean\nexcept NameError:\n    raise AssertionError('define: mean')",
+        "try:\n    mean\nexcept NameError as error:\n"
+        "    raise AssertionError('define: mean') from error",
+        "import sys\nprint('WARN: old', file=sys.stderr)\nassert False, 'define: mean'",
+    ],
+)
+def test_of_several_errors_the_last_one_is_told_without_the_code_of_the_check(
+    tmp_path: Path, check: str
+) -> None:
+    nbformat.write(notebook_of([nbgrader_cell(check, "mean", points=1)]), tmp_path / "one.ipynb")
+    (failed,) = Validator().validate(str(tmp_path / "one.ipynb"))["failed"]
+    assert told(failed, {})["error"] == "define: mean"
+
+
+class Validation(Handler):
+    """What answers Validate, without the network around it."""
+
+    settings: dict[str, object] = {}  # noqa: RUF012  # the server's
+    log = getLogger(__name__)
+
+    def __init__(self) -> None:
+        """No request comes from anywhere."""
+
+
+def test_a_cell_that_kills_the_kernel_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    course_with(tmp_path, ID + "c.RunGraders.language = 'es'\n")
+    monkeypatch.chdir(tmp_path)
+    Validation.settings["root_dir"] = str(tmp_path)
+    cells = [new_code_cell("import os\nos._exit(1)"), nbgrader_cell("1", "sum", points=1)]
+    nbformat.write(notebook_of(cells), tmp_path / "one.ipynb")
+    with in_language("es"):
+        sentence = translate("Your notebook's process ended or did not answer.")
+    assert Validation().validate_notebook("one.ipynb") == {"success": False, "value": sentence}
 
 
 def test_a_check_below_no_heading_has_the_name_of_its_cell(tmp_path: Path) -> None:

@@ -70,8 +70,8 @@ def test_a_course_in_which_all_is_well(root: Path) -> None:
     found = of_course(root)
     assert set(states(found.values()).values()) == {"ok"}
     assert list(found) == [
-        "configuration", "source", "release", "submitted", "autograded", "feedback", "graders",
-        "gradebook", "secret", "exchange", "time zone",
+        "configuration", "source", "release", "submitted", "autograded", "feedback", "records",
+        "graders", "gradebook", "secret", "exchange", "time zone",
     ]  # fmt: skip
     assert "hidden graders" in found["configuration"].found
     assert re.search(r"schema [0-9a-f]{12}$", found["gradebook"].found)
@@ -121,6 +121,43 @@ def test_a_configuration_that_cannot_be_read_is_an_error_of_every_command(root: 
     assert "SyntaxError" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_what_a_configuration_prints_is_no_result_of_a_command(root: Path) -> None:
+    with (root / "nbgrader_config.py").open("a") as config:
+        config.write("print('left from a search for a mistake')\n")
+    done = CliRunner().invoke(main, ["--course", str(root), "release", "--json"])
+    assert json.loads(done.stdout)["released"][0]["assignment"] == "one"
+    assert "left from a search" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("c.Autograde.autograde_preprocessors = 5", "'autograde_preprocessors' trait"),
+        ("c.Autograde.autograde_preprocessors = [5]", "5 is no preprocessor"),
+        ("c.Autograde.autograde_preprocessors = ['nowhere.Run']", "No module named 'nowhere'"),
+        ("c.CourseDirectory.db_url = 'gradebook.db'", "Could not parse"),
+        ("c.CourseDirectory.db_url = 'postgres://one@localhost/x'", "dialects:postgres"),
+        ("c.CourseDirectory.db_url = 'mysql://one@localhost/x'", "No module named 'MySQLdb'"),
+    ],
+)
+def test_a_value_that_nothing_can_be_done_with_is_told_and_hides_nothing_else(
+    root: Path, line: str, told: str
+) -> None:
+    with (root / "nbgrader_config.py").open("a") as config:
+        config.write(f"{line}\n")
+    found = of_course(root)
+    (failed,) = [check for check in found.values() if check.state == "failed"]
+    assert failed.name in ("configuration", "gradebook")
+    assert told in failed.found and "nbgrader_config.py" in failed.mend
+    assert {"source", "feedback", "time zone"} <= set(found)
+    submitted = root / "submitted/ana/one"
+    submitted.mkdir(parents=True)
+    (submitted / "one.ipynb").write_text((root / "release/one/one.ipynb").read_text())
+    done = CliRunner().invoke(main, ["--course", str(root), "grade"])
+    assert done.exit_code == 1 and isinstance(done.exception, SystemExit)
+    assert told in done.stderr and "nbgrader_config.py" in done.stderr
+
+
 def test_without_the_engine_in_the_configuration_nothing_is_graded(root: Path) -> None:
     (root / "nbgrader_config.py").write_text("c = get_config()\n")
     assert of_course(root)["configuration"].state == "failed"
@@ -146,8 +183,19 @@ def test_a_file_where_a_folder_must_be_is_found(root: Path) -> None:
 
 
 @pytest.mark.skipif(not available("user"), reason="only root can become another user")
-def test_a_folder_that_this_user_cannot_write_to_is_found() -> None:
-    code = """
+@pytest.mark.parametrize(
+    ("open_folders", "closed"),
+    [
+        ((), ("release", "submitted", "autograded", "feedback", "records")),
+        (("release", "submitted", "autograded", "feedback"), ("records",)),
+    ],
+)
+def test_a_folder_that_this_user_cannot_write_to_is_found(
+    open_folders: tuple[str, ...], closed: tuple[str, ...]
+) -> None:
+    code = (
+        f"open_folders = {open_folders!r}"
+        + """
 from tests.attacks.modes import enter
 import tempfile
 from pathlib import Path
@@ -155,6 +203,9 @@ closed = Path(tempfile.mkdtemp())
 closed.chmod(0o755)
 for name in ("source/one", "submitted"):
     (closed / name).mkdir(parents=True)
+for name in open_folders:
+    (closed / name).mkdir(exist_ok=True)
+    (closed / name).chmod(0o777)
 (closed / "nbgrader_config.py").write_text("c = get_config()")
 (closed / "source/one/one.ipynb").touch()
 enter("user")
@@ -162,12 +213,14 @@ from autograder.doctor.course import checks
 for check in checks(closed):
     print(check.name, check.state, check.found, sep="|")
 """
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOM, capture_output=True, text=True, check=False
     )
     found = dict(line.split("|", 1) for line in done.stdout.splitlines())
-    for step in ("release", "submitted", "autograded", "feedback"):
-        assert found[step].startswith("failed|this user cannot write to /"), done.stderr
+    for step in ("release", "submitted", "autograded", "feedback", "records"):
+        told = "failed|this user cannot write to /" if step in closed else "ok|/"
+        assert found[step].startswith(told), done.stderr
 
 
 def test_assignments_without_notebooks_graders_or_place_in_the_gradebook_are_named(
@@ -237,6 +290,15 @@ def test_what_only_some_courses_need_is_a_warning(root: Path) -> None:
     path.write_text(path.read_text() + "c.Exchange.timezone = 'America/Macondo'\n")
     check = of_course(root)["time zone"]
     assert check.state == "failed" and "America/Macondo" in check.found
+
+
+def test_an_exchange_that_is_not_configured_is_not_missed(root: Path) -> None:
+    """`autograder lab` makes one of its own; nobody needs nbgrader's for grading."""
+    path = root / "nbgrader_config.py"
+    lines = [line for line in path.read_text().splitlines() if "Exchange.root" not in line]
+    path.write_text("\n".join(lines))
+    check = of_course(root)["exchange"]
+    assert check.state == "ok" and "`autograder lab`" in check.found
 
 
 # Python and its packages
@@ -424,10 +486,23 @@ def test_a_kernel_of_the_python_that_jupyter_runs_in_is_well(
 
 
 def test_a_kernel_whose_python_has_gone_is_found(jupyter_folders: Path) -> None:
+    """Grading does without it; only people who open notebooks need it."""
     make_kernel(jupyter_folders, "/gone/python")
     check = only(jupyter.kernel())
-    assert check.state == "failed" and "/gone/python" in check.found
-    assert "ipykernel install" in check.mend
+    assert check.state == "warning" and "/gone/python" in check.found
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_the_mend_of_a_kernel_mends_it(jupyter_folders: Path, damaged: bool) -> None:
+    """Another kernel installed for this Python would not: this one comes first."""
+    make_kernel(jupyter_folders, "/gone/python")
+    folder = jupyter_folders / "data/kernels/python3"
+    if damaged:
+        (folder / "kernel.json").write_text("no JSON")
+    check = only(jupyter.kernel())
+    assert check.state == "warning" and check.mend.startswith(f"move {folder} away")
+    folder.rename(jupyter_folders / "away")
+    assert only(jupyter.kernel()).state == "ok"
 
 
 def test_pages_of_nbgrader_that_are_switched_off_are_found(jupyter_folders: Path) -> None:
@@ -488,7 +563,7 @@ def test_a_look_that_fails_hides_no_other() -> None:
 
 def test_where_packages_are_missing_the_doctor_still_comes(tmp_path: Path) -> None:
     """An import of nbgrader or torch that fails, as where a package is missing."""
-    for name in ("nbgrader", "torch", "jupyter_client"):
+    for name in ("nbgrader", "torch", "jupyter_client", "packaging"):
         (tmp_path / f"{name}.py").write_text(f"raise ModuleNotFoundError('no', name='{name}')")
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
     (tmp_path / "nbgrader_config.py").write_text("")
@@ -499,6 +574,7 @@ def test_where_packages_are_missing_the_doctor_still_comes(tmp_path: Path) -> No
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "not all is well" in done.stderr
     lines = done.stdout.splitlines()
+    assert any(re.match(r"✘  packages +could not be looked at", line) for line in lines)
     assert any(re.match(r"✘  torch +does not run", line) for line in lines)
     assert any(re.match(r"✘  course +could not be looked at", line) for line in lines)
     refused = subprocess.run(
@@ -508,4 +584,18 @@ def test_where_packages_are_missing_the_doctor_still_comes(tmp_path: Path) -> No
         1,
         "autograder: the package 'nbgrader' is not installed: `autograder doctor` says how to mend "
         "that\n",
+    )
+
+
+@pytest.mark.parametrize("name", ["click", "rich"])
+def test_without_what_the_command_line_is_made_of_it_says_how_to_get_it(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / f"{name}.py").write_text(f"raise ModuleNotFoundError('no', name='{name}')")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    program = [sys.executable, "-m", "autograder", "doctor"]
+    done = subprocess.run(program, capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"autograder: the package '{name}' is not installed: pip install {name}\n",
     )
