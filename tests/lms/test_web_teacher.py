@@ -168,6 +168,41 @@ def test_all_grades_are_released_once_that_is_confirmed(web: WebWorld, teacher: 
     assert [one.student for one in web.world.all_of(Released)] == ["ana"]
 
 
+def test_what_is_to_be_confirmed_is_what_is_done(web: WebWorld, teacher: Browser) -> None:
+    """Also of those whom no platform knows, as they were graded by a command."""
+    web.hand_in("ana", 7, graded=True)
+    web.world.by_command("zoe", 8)
+    web.hand_in("luis", 5)
+    asked = text_of(teacher.post("/teacher/one/release", {"whom": "all"}))
+    assert "1 grade will be released for the first time, and 0 released grades will change" in asked
+    told = do(teacher, "release", whom="all", confirm="yes")
+    assert "Released 1 grade; 0 unchanged" in told
+    for left_out in (
+        "since work is being graded: release again when that is done: luis.",
+        "since no user of the learning platform is known to be them: zoe.",
+    ):
+        assert f"Will not be released, {left_out}" in asked
+        assert f"Not released, {left_out}" in told
+    web.world.give_by_hand("ana", 9)
+    asked = text_of(teacher.post("/teacher/one/release", {"whom": "all"}))
+    assert "0 grades will be released for the first time, and 1 released grade will" in asked
+    assert [one.score for one in web.world.all_of(Released)] == [7], "asking releases nothing"
+
+
+def test_who_needs_a_person_yet_is_left_out_also_where_others_teach_a_part_of_the_class(
+    web: WebWorld, teacher: Browser
+) -> None:
+    web.hand_in("ana", 7, graded=True)
+    with web.world.course.gradebook() as gradebook:
+        gradebook.find_grade("check", "one", "one", "ana").needs_manual_grade = True
+        gradebook.db.commit()
+    asked = text_of(teacher.post("/teacher/one/release", {"whom": "all"}))
+    assert "Will not be released, since a person has still to grade: ana." in asked
+    told = do(teacher, "release", whom="all", confirm="yes")
+    assert "Not released, since a person has still to grade: ana." in told
+    assert not web.world.all_of(Released)
+
+
 def test_who_has_no_grade_is_named(web: WebWorld, teacher: Browser) -> None:
     web.hand_in("ana", 7)
     told = do(teacher, "release", students=["ana", "luis"], whom="selected")
