@@ -371,6 +371,14 @@ def test_a_student_reads_in_the_language_that_is_set_for_them(web: WebWorld) -> 
     assert '<html lang="en">' in web.login("profe").get("/assignments/one").text
 
 
+def test_a_teacher_sees_the_students_page_in_the_language_of_the_course(web: WebWorld) -> None:
+    web.world.course.settings.language = "es"
+    profe = web.login("profe")
+    page = profe.get("/assignments/one")
+    assert '<html lang="es">' in page.text and "Fecha límite" in text_of(page)
+    assert '<html lang="en">' in profe.get("/teacher/one").text, "their own pages stay English"
+
+
 @pytest.mark.parametrize(
     ("seconds", "told"),
     [
