@@ -113,7 +113,7 @@ def test_a_student_who_must_wait_reads_until_when(web: WebWorld) -> None:
     web.world.rules(cooldown_minutes=30)
     web.hand_in("ana")
     text = text_of(web.login("ana").get("/assignments/one"))
-    assert "You can hand in again from Saturday, March 16, 2030, 18:17 on." in text
+    assert "You can hand in again from Saturday, March 16, 2030, 18:17 (UTC) on." in text
 
 
 def test_an_assignment_without_a_deadline_says_so(web: WebWorld) -> None:
@@ -325,6 +325,7 @@ def test_a_released_grade_is_shown_large(web: WebWorld) -> None:
     web.login("profe").post("/teacher/one/release", {"students": "ana", "whom": "selected"})
     page = web.login("ana").get("/assignments/one")
     assert "Your grade 7.25 of 10" in text_of(page) and "for attempt 1" in text_of(page)
+    assert re.search(r"Released on \w+, March \d+, 2030, \d\d:\d\d \(UTC\)", text_of(page))
     assert "This is not your grade yet" not in text_of(page)
 
 
