@@ -118,8 +118,10 @@ def test_a_student_who_must_wait_reads_until_when(web: WebWorld) -> None:
 
 def test_an_assignment_without_a_deadline_says_so(web: WebWorld) -> None:
     web.world.set_deadline(None)
-    text = text_of(web.login("ana").get("/assignments/one"))
+    page = web.login("ana").get("/assignments/one")
+    text = text_of(page)
     assert "Deadline None" in text and "late" not in text
+    assert 'class="far"' not in page.text, "so short a fact takes no row of its own"
 
 
 def test_who_left_the_course_reads_earlier_work_and_hands_in_nothing(web: WebWorld) -> None:
