@@ -114,6 +114,20 @@ def test_the_table_shows_who_is_asked_for_in_the_order_that_is_asked_for(
     assert re.findall(r'name="students" value="(\w+)"', page.text) == students
 
 
+def test_work_that_was_graded_from_the_folder_is_not_counted_as_handed_in(
+    web: WebWorld, teacher: Browser
+) -> None:
+    web.hand_in("ana", 7, graded=True)
+    web.world.by_command("zoe", 8)
+    page = teacher.get("/teacher/one")
+    assert "Handed in (1)" in text_of(page) and "Graded from the folder (1)" in text_of(page)
+    assert "graded from the folder" in row_of(page, "zoe")
+    assert "from the folder" not in row_of(page, "ana")
+    for shown, students in (("handed-in", ["ana"]), ("folder", ["zoe"]), ("missing", ["luis"])):
+        page = teacher.get(f"/teacher/one?shown={shown}")
+        assert re.findall(r'name="students" value="(\w+)"', page.text) == students
+
+
 def test_a_filter_or_an_order_that_does_not_exist_is_an_error_page(teacher: Browser) -> None:
     for query in ("shown=x", "sort=x", "page=0", "page=x", "q=" + 200 * "x"):
         assert teacher.get(f"/teacher/one?{query}").status_code == 422

@@ -581,6 +581,11 @@ class Row:
     delivery_error: str = ""
 
     @property
+    def is_from_folder(self) -> bool:
+        """Whether the work was not handed in here, but graded from the course's folder."""
+        return self.state is not None and not self.attempts
+
+    @property
     def is_outdated(self) -> bool:
         """Whether what was released is not what the gradebook has now."""
         return (
