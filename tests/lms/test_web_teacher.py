@@ -457,6 +457,18 @@ def test_what_would_change_is_found_without_changing_anything(
     assert web.world.score_in_gradebook("ana") == 7
 
 
+def test_who_waits_for_work_that_takes_long_reads_that_the_page_goes_on_by_itself(
+    teacher: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = tmp_path / "endless"
+    endless.write_text("#!/bin/sh\nexec sleep 600\n")
+    endless.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(endless))
+    teacher.post("/teacher/one/statistics")
+    text = text_of(teacher.get("/teacher/one/statistics"))
+    assert "Under way since" in text and "This page shows what comes of it by itself." in text
+
+
 def test_statistics_are_made_and_shown_with_a_way_back(web: WebWorld, teacher: Browser) -> None:
     web.hand_in("ana", 7, graded=True)
     page = finished(teacher, "statistics")
