@@ -43,8 +43,11 @@ _IGNORED: Final = """\
 /preview/
 /grades.csv
 /gradebook.db*
+/lms.db*
+/lms-demo.db*
 /.autograder/
 /.autograder.lock
+/.autograder.serve.lock
 .nbgrader.log
 .ipynb_checkpoints/
 __pycache__/

@@ -10,6 +10,7 @@ from autograder.cli.base import jobs_option, main, print_line, print_warning, un
 from autograder.cli.lms import db_option, opened_course, url_option
 
 if TYPE_CHECKING:  # slow to import, or not installed
+    from autograder.bridge.course import Course
     from autograder.web.state import AppState
 
 _NEEDED: Final = ("fastapi", "limits", "python_multipart", "uvicorn")
@@ -87,6 +88,7 @@ def serve(
         lacking = doctor.require_walls(course.settings.allow_unsafe)
         if lacking:
             print_warning(f"UNSAFE: without {', '.join(lacking)}", strong=True)
+        _see_to_release(course, release=demo)
         server.write_log(logging.INFO if verbose else logging.WARNING)
         server.serve(
             opened.engine,
@@ -100,6 +102,36 @@ def serve(
             say=_say,
         )
     print_line("ended; what is left is done with the next start")
+
+
+def _see_to_release(course: "Course", *, release: bool) -> None:
+    """Release the assignments that are not in the gradebook yet, or name them.
+
+    Nobody can open one that is not there, and what a gradebook is wrong with is no reason not to
+    begin: grading waits for it.
+    """
+    from autograder.bridge.course import CourseError
+    from autograder.bridge.totals import read_deadlines
+
+    try:
+        known = read_deadlines(course)
+    except CourseError as error:
+        print_warning(str(error))
+        return
+    missing = [name for name in course.assignments() if name not in known]
+    if missing and not release:
+        print_warning(
+            f"not in the gradebook, so nobody can open them: {', '.join(missing)}. "
+            f"Run `autograder release {' '.join(missing)}`"
+        )
+        return
+    for name in missing:
+        try:
+            course.release(name)
+        except CourseError as error:
+            print_warning(f"{name} is not released, so nobody can open it: {error}")
+        else:
+            print_line(f"released {name}, which was not in the gradebook")
 
 
 def _say(state: "AppState") -> None:

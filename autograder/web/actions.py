@@ -111,17 +111,17 @@ def release(
     asked = _Asked.read(state, visitor, name, form)
     if not asked.chosen:
         return asked.nobody()
-    if not asked.is_confirmed():
-        return _confirm(request, asked, "release", _release_told(asked.rows))
-    students: list[str] | None = asked.chosen
-    notes = missing_line_items(state, asked.scope, name)
-    if asked.for_all:
-        ready = [row.student for row in asked.rows if not row.needs_person]
-        students = None if asked.scope.whole else ready
+    students = None if asked.for_all and asked.scope.whole else asked.chosen
     try:
+        if not asked.is_confirmed():
+            would = grades.would_release(
+                state.engine, state.course, state.settings, name, students, finished_only=True
+            )
+            return _confirm(request, asked, "release", _release_told(would, asked.rows))
+        notes = missing_line_items(state, asked.scope, name)
         report = grades.release(
             state.engine, state.course, state.settings, name, students,
-            actor=visitor.student, clock=state.clock,
+            actor=visitor.student, finished_only=asked.for_all, clock=state.clock,
         )  # fmt: skip
     except CourseError as error:
         return asked.answer(Note(str(error), "bad"))
@@ -129,39 +129,41 @@ def release(
     return asked.answer(*notes, *_told(report))
 
 
-def _release_told(rows: Iterable[Row]) -> list[str]:
+def _release_told(would: ReleaseReport, rows: Iterable[Row]) -> list[str]:
     """What a release of the whole class would do."""
-    graded = [row for row in rows if row.score is not None and not row.needs_person]
-    new = sum(row.released is None for row in graded)
-    changed = sum(row.is_outdated for row in graded)
-    waits = sum(row.needs_person for row in rows)
-    told = [
+    before = {row.student for row in rows if row.released is not None}
+    new = sum(student not in before for student in would.released)
+    return [
         f"{_count(new, 'grade')} will be released for the first time, "
-        f"and {_count(changed, 'released grade')} will change.",
+        f"and {_count(len(would.released) - new, 'released grade')} will change.",
         "Students see them at once, and they are sent to the learning platform.",
+        *(f"Will not be released, {told}." for told in _held_back(would)),
     ]
-    if waits:
-        told.append(f"{_count(waits, 'student')} will be left out: a person has to grade them yet.")
-    return told
 
 
 def _told(report: ReleaseReport) -> list[Note]:
-    notes = [
+    return [
         Note(
             f"Released {_count(len(report.released), 'grade')}; "
             f"{len(report.unchanged)} unchanged. {_count(report.queued, 'score')} on the way to "
             "the learning platform."
-        )
+        ),
+        *(Note(f"Not released, {told}.", "warn") for told in _held_back(report)),
     ]
-    for students, why in (
-        (report.waiting, "work is being graded: release again when that is done"),
-        (report.needs_person, "a person has still to grade"),
-        (report.no_grade, "there is no graded work"),
-        (report.not_in_lms, "no user of the learning platform is known to be them"),
-    ):
-        if students:
-            notes.append(Note(f"Not released, since {why}: {_named(students)}.", "warn"))
-    return notes
+
+
+def _held_back(report: ReleaseReport) -> list[str]:
+    """Why which students' grades are not released."""
+    return [
+        f"since {why}: {_named(students)}"
+        for students, why in (
+            (report.waiting, "work is being graded: release again when that is done"),
+            (report.needs_person, "a person has still to grade"),
+            (report.no_grade, "there is no graded work"),
+            (report.not_in_lms, "no user of the learning platform is known to be them"),
+        )
+        if students
+    ]
 
 
 @router.post(

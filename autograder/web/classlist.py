@@ -10,6 +10,7 @@ from autograder.lms.handins.grades import Row
 Shown = Literal[
     "all",
     "handed-in",
+    "folder",
     "missing",
     "late",
     "review",
@@ -23,7 +24,8 @@ PAGE_SIZE: Final = 200
 
 FILTERS: Final[dict[Shown, tuple[str, Callable[[Row], bool]]]] = {
     "all": ("All", lambda row: True),
-    "handed-in": ("Handed in", lambda row: row.state is not None),
+    "handed-in": ("Handed in", lambda row: row.attempts > 0),
+    "folder": ("Graded from the folder", lambda row: row.is_from_folder),
     "missing": ("Nothing handed in", lambda row: row.state is None),
     "late": ("Late", lambda row: row.late_seconds > 0),
     "review": ("Needs a person", lambda row: row.needs_person),

@@ -57,7 +57,7 @@ def zone_of(course: Course) -> ZoneInfo:
 
 
 def moment(seconds: float, zone: ZoneInfo) -> Markup:
-    """A time with its day, as a ``time`` element."""
+    """A time with its day and its zone, the time as a ``time`` element."""
     at = datetime.fromtimestamp(seconds, zone)
     told = _(
         "{weekday}, {month} {day}, {year}, {time}",
@@ -67,7 +67,9 @@ def moment(seconds: float, zone: ZoneInfo) -> Markup:
         year=at.year,
         time=f"{at:%H:%M}",
     )
-    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="seconds"), told)
+    return Markup('<time datetime="{}">{}</time> <span class="small quiet">({})</span>').format(
+        at.isoformat(timespec="seconds"), told, zone_told(zone, seconds)
+    )
 
 
 def brief(seconds: float, zone: ZoneInfo) -> Markup:

@@ -36,7 +36,7 @@ def first_page(request: Request, state: State) -> Response:
     visitor = visitor_of(request)
     if visitor is not None:
         return see(landing(state, visitor))
-    return page(request, "front.html", demo=state.demo, out="out" in request.query_params)
+    return page(request, "front.html", out="out" in request.query_params)
 
 
 def landing(state: AppState, visitor: Visitor) -> str:

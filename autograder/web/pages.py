@@ -70,6 +70,7 @@ def text(request: Request, template: str, /, **values: Any) -> str:
             | {
                 "at": state.at,
                 "static": lambda name: f"{state.at('static', name)}?v={_digest(name)}",
+                "demo": state.demo,
                 "language": request.scope.get("autograder.language", "en"),
                 "visitor": visitor_of(request),
                 "framed": request.headers.get("sec-fetch-dest") in ("iframe", "frame"),

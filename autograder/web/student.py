@@ -15,6 +15,7 @@ from autograder.lms.handins import handin
 from autograder.lms.handins.attempts import ahead_of
 from autograder.lms.handins.handin import Attempt, HandedIn, HandInError, Status, Upload
 from autograder.lms.schema import FeedbackPage, Submission, SubmissionState
+from autograder.messages import in_language
 from autograder.messages import translate as _
 from autograder.web import errors
 from autograder.web.access import Access, AnyVisitor, State, access, require_hand_in, submission
@@ -50,8 +51,13 @@ def assignment_page(
     handed: int = 0,
     again: int = 0,
 ) -> Response:
-    """An assignment, as its student sees it."""
+    """An assignment, as its student sees it: a teacher in the course's language."""
     found = access(state, visitor, name)
+    if found.preview:
+        language = str(state.course.settings.language)
+        request.scope["autograder.language"] = language
+        with in_language(language):
+            return _page(request, state, visitor, name, found)
     return _page(request, state, visitor, name, found, handed=handed, again=bool(again))
 
 

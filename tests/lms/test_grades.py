@@ -283,19 +283,10 @@ def test_a_gradebook_that_cannot_be_read_is_one_clear_error(world: World) -> Non
 # Work that came by another way
 
 
-def by_command(world: World, student: str, x: float) -> None:
-    """Work that was imported from an archive and graded by a command."""
-    folder = world.root / f"submitted/{student}/one"
-    folder.mkdir(parents=True)
-    (folder / "one.ipynb").write_bytes(world.notebook(x))
-    (folder / "timestamp.txt").write_text("2030-03-17 18:46:40.000000 UTC")
-    assert not world.course.autograde("one", student).error
-
-
 def test_work_that_came_by_another_way_is_shown_and_released(world: World) -> None:
     world.set_deadline()
     world.enrol("ana")
-    by_command(world, "ana", 8)
+    world.by_command("ana", 8)
     row = in_class(world, "ana")
     assert (row.state, row.score, row.attempts, row.submission) == ("graded", 7.0, 0, None)
     assert (row.received, row.late_seconds) == (DEADLINE + 3600, 3600.0)
@@ -306,7 +297,7 @@ def test_work_that_came_by_another_way_is_shown_and_released(world: World) -> No
 
 
 def test_work_of_somebody_whom_the_lms_does_not_know_is_shown_and_kept(world: World) -> None:
-    by_command(world, "zoe", 8)
+    world.by_command("zoe", 8)
     assert released(world).not_in_lms == ["zoe"]
     row = in_class(world, "zoe")
     assert (row.score, row.on_roster, row.released) == (8.0, False, None)

@@ -517,6 +517,15 @@ def test_an_error_is_a_page_in_the_students_language_that_says_what_to_do(
     assert "Traceback" not in answer.text
 
 
+def test_who_is_not_logged_in_finds_the_platform_of_the_demonstration(web: WebWorld) -> None:
+    answer = web.anybody().get("/assignments/one")
+    assert answer.status_code == 401 and "demonstration" not in answer.text
+    web.state.demo = "http://127.0.0.1:8001"
+    for path in ("/assignments/one", "/teacher", "/", "/?out"):
+        assert '<a href="http://127.0.0.1:8001">' in web.anybody().get(path).text
+    assert "demonstration" not in web.login("ana").get("/nowhere").text
+
+
 def test_programs_get_errors_as_json(web: WebWorld) -> None:
     answer = web.anybody().get("/assignments/one/state")
     assert answer.status_code == 401

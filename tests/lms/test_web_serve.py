@@ -1,6 +1,7 @@
 """`autograder serve`: from the start to the end of pages, grading and deliveries."""
 
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -97,6 +98,42 @@ def test_the_demonstration_grades_what_is_handed_in_and_delivers_what_is_release
         assert all(map(has_ended, below))
     with served(root, port, "--demo"):  # and it can be started again
         assert httpx.get(f"{tool}/health", trust_env=False).json()["status"] == "ok"
+        assert "released" not in (root.parent / f"log-{port}").read_text(), "all was there already"
+
+
+def test_the_demonstration_of_a_course_without_a_gradebook_releases_what_it_shows(
+    tmp_path: Path,
+) -> None:
+    """As in a fresh clone; what cannot be released is told, and keeps nothing else back."""
+    (tmp_path / "course").mkdir()
+    root = make_template(tmp_path / "course")
+    (root / "gradebook.db").unlink()
+    shutil.rmtree(root / "release")
+    (root / "source/two/left.ipynb").write_text("no notebook")
+    port = free_ports()
+    lms = f"http://127.0.0.1:{port + 1}"
+    with (
+        served(root, port, "--demo"),
+        httpx.Client(trust_env=False, follow_redirects=True) as browser,
+    ):
+        told = " ".join((tmp_path / f"log-{port}").read_text().split())
+        assert "released one, which was not in the gradebook" in told
+        assert "two is not released, so nobody can open it: " in told
+        page = opened(browser, f"{lms}/people/{ANA}/links/link-one/open")
+        assert "Download one.ipynb" in page.text
+        assert browser.get(f"{lms}/people/{ANA}/links/link-two/open").status_code == 404
+
+
+def test_what_students_cannot_open_yet_is_told(tmp_path: Path) -> None:
+    (tmp_path / "course").mkdir()
+    root = make_template(tmp_path / "course")
+    (root / "gradebook.db").unlink()
+    port = free_ports()
+    with served(root, port):
+        told = " ".join((tmp_path / f"log-{port}").read_text().split())
+        assert "not in the gradebook, so nobody can open them: one, two" in told
+        assert "`autograder release one two`" in told
+    assert not (root / "gradebook.db").exists(), "without --demo nothing is released"
 
 
 def test_two_servers_of_one_course_are_one_too_many(root: Path) -> None:

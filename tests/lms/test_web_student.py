@@ -113,13 +113,15 @@ def test_a_student_who_must_wait_reads_until_when(web: WebWorld) -> None:
     web.world.rules(cooldown_minutes=30)
     web.hand_in("ana")
     text = text_of(web.login("ana").get("/assignments/one"))
-    assert "You can hand in again from Saturday, March 16, 2030, 18:17 on." in text
+    assert "You can hand in again from Saturday, March 16, 2030, 18:17 (UTC) on." in text
 
 
 def test_an_assignment_without_a_deadline_says_so(web: WebWorld) -> None:
     web.world.set_deadline(None)
-    text = text_of(web.login("ana").get("/assignments/one"))
+    page = web.login("ana").get("/assignments/one")
+    text = text_of(page)
     assert "Deadline None" in text and "late" not in text
+    assert 'class="far"' not in page.text, "so short a fact takes no row of its own"
 
 
 def test_who_left_the_course_reads_earlier_work_and_hands_in_nothing(web: WebWorld) -> None:
@@ -325,6 +327,7 @@ def test_a_released_grade_is_shown_large(web: WebWorld) -> None:
     web.login("profe").post("/teacher/one/release", {"students": "ana", "whom": "selected"})
     page = web.login("ana").get("/assignments/one")
     assert "Your grade 7.25 of 10" in text_of(page) and "for attempt 1" in text_of(page)
+    assert re.search(r"Released on \w+, March \d+, 2030, \d\d:\d\d \(UTC\)", text_of(page))
     assert "This is not your grade yet" not in text_of(page)
 
 
@@ -369,6 +372,14 @@ def test_a_student_reads_in_the_language_that_is_set_for_them(web: WebWorld) -> 
     assert '<html lang="en">' in web.login("luis").get("/assignments/one").text
     assert '<html lang="es">' in web.login("ana").get("/nowhere").text
     assert '<html lang="en">' in web.login("profe").get("/assignments/one").text
+
+
+def test_a_teacher_sees_the_students_page_in_the_language_of_the_course(web: WebWorld) -> None:
+    web.world.course.settings.language = "es"
+    profe = web.login("profe")
+    page = profe.get("/assignments/one")
+    assert '<html lang="es">' in page.text and "Fecha límite" in text_of(page)
+    assert '<html lang="en">' in profe.get("/teacher/one").text, "their own pages stay English"
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,20 @@ def test_the_table_shows_who_is_asked_for_in_the_order_that_is_asked_for(
     assert re.findall(r'name="students" value="(\w+)"', page.text) == students
 
 
+def test_work_that_was_graded_from_the_folder_is_not_counted_as_handed_in(
+    web: WebWorld, teacher: Browser
+) -> None:
+    web.hand_in("ana", 7, graded=True)
+    web.world.by_command("zoe", 8)
+    page = teacher.get("/teacher/one")
+    assert "Handed in (1)" in text_of(page) and "Graded from the folder (1)" in text_of(page)
+    assert "graded from the folder" in row_of(page, "zoe")
+    assert "from the folder" not in row_of(page, "ana")
+    for shown, students in (("handed-in", ["ana"]), ("folder", ["zoe"]), ("missing", ["luis"])):
+        page = teacher.get(f"/teacher/one?shown={shown}")
+        assert re.findall(r'name="students" value="(\w+)"', page.text) == students
+
+
 def test_a_filter_or_an_order_that_does_not_exist_is_an_error_page(teacher: Browser) -> None:
     for query in ("shown=x", "sort=x", "page=0", "page=x", "q=" + 200 * "x"):
         assert teacher.get(f"/teacher/one?{query}").status_code == 422
@@ -166,6 +180,41 @@ def test_all_grades_are_released_once_that_is_confirmed(web: WebWorld, teacher: 
     answer = teacher.client.post("/teacher/one/release", data=form)
     assert (answer.status_code, answer.headers["location"]) == (303, "/teacher/one?shown=late")
     assert [one.student for one in web.world.all_of(Released)] == ["ana"]
+
+
+def test_what_is_to_be_confirmed_is_what_is_done(web: WebWorld, teacher: Browser) -> None:
+    """Also of those whom no platform knows, as they were graded by a command."""
+    web.hand_in("ana", 7, graded=True)
+    web.world.by_command("zoe", 8)
+    web.hand_in("luis", 5)
+    asked = text_of(teacher.post("/teacher/one/release", {"whom": "all"}))
+    assert "1 grade will be released for the first time, and 0 released grades will change" in asked
+    told = do(teacher, "release", whom="all", confirm="yes")
+    assert "Released 1 grade; 0 unchanged" in told
+    for left_out in (
+        "since work is being graded: release again when that is done: luis.",
+        "since no user of the learning platform is known to be them: zoe.",
+    ):
+        assert f"Will not be released, {left_out}" in asked
+        assert f"Not released, {left_out}" in told
+    web.world.give_by_hand("ana", 9)
+    asked = text_of(teacher.post("/teacher/one/release", {"whom": "all"}))
+    assert "0 grades will be released for the first time, and 1 released grade will" in asked
+    assert [one.score for one in web.world.all_of(Released)] == [7], "asking releases nothing"
+
+
+def test_who_needs_a_person_yet_is_left_out_also_where_others_teach_a_part_of_the_class(
+    web: WebWorld, teacher: Browser
+) -> None:
+    web.hand_in("ana", 7, graded=True)
+    with web.world.course.gradebook() as gradebook:
+        gradebook.find_grade("check", "one", "one", "ana").needs_manual_grade = True
+        gradebook.db.commit()
+    asked = text_of(teacher.post("/teacher/one/release", {"whom": "all"}))
+    assert "Will not be released, since a person has still to grade: ana." in asked
+    told = do(teacher, "release", whom="all", confirm="yes")
+    assert "Not released, since a person has still to grade: ana." in told
+    assert not web.world.all_of(Released)
 
 
 def test_who_has_no_grade_is_named(web: WebWorld, teacher: Browser) -> None:
@@ -406,6 +455,18 @@ def test_what_would_change_is_found_without_changing_anything(
     assert "1 submission would earn other points" in text, text
     assert re.search(r"ana check 7 9", text)
     assert web.world.score_in_gradebook("ana") == 7
+
+
+def test_who_waits_for_work_that_takes_long_reads_that_the_page_goes_on_by_itself(
+    teacher: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = tmp_path / "endless"
+    endless.write_text("#!/bin/sh\nexec sleep 600\n")
+    endless.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(endless))
+    teacher.post("/teacher/one/statistics")
+    text = text_of(teacher.get("/teacher/one/statistics"))
+    assert "Under way since" in text and "This page shows what comes of it by itself." in text
 
 
 def test_statistics_are_made_and_shown_with_a_way_back(web: WebWorld, teacher: Browser) -> None:

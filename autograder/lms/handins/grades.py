@@ -76,6 +76,7 @@ def release(
     students: Sequence[str] | None = None,
     *,
     actor: str,
+    finished_only: bool = False,
     clock: _Clock = time.time,
 ) -> ReleaseReport:
     """Release the grades of an assignment, to be shown to students and sent to the LMS.
@@ -90,12 +91,57 @@ def release(
         assignment: which.
         students: whose; None for all, but for those who need a person still.
         actor: who does it, for the audit.
+        finished_only: leave those who need a person still out where they are named as well.
         clock: the time, in UTC seconds since 1970.
 
     Raises:
         CourseError: the gradebook has no such assignment, or no points can be had in it.
         GradebookError: it cannot be read.
     """
+    run, wanted = _begun(
+        engine, course, settings, assignment, students, finished_only=finished_only, actor=actor
+    )
+    for start in range(0, len(wanted), _STUDENTS_AT_ONCE):
+        with writing(engine) as session:
+            run.release(session, wanted[start : start + _STUDENTS_AT_ONCE], clock())
+    return run.report
+
+
+def would_release(
+    engine: Engine,
+    course: Course,
+    settings: Serve,
+    assignment: str,
+    students: Sequence[str] | None = None,
+    *,
+    finished_only: bool = False,
+) -> ReleaseReport:
+    """What `release` would do now, but for what is on its way to the LMS; nothing is written.
+
+    Raises:
+        CourseError: as `release`.
+        GradebookError: as `release`.
+    """
+    run, wanted = _begun(
+        engine, course, settings, assignment, students, finished_only=finished_only, actor=""
+    )
+    for start in range(0, len(wanted), _STUDENTS_AT_ONCE):
+        with reading(engine) as session:
+            run.look(session, wanted[start : start + _STUDENTS_AT_ONCE])
+    return run.report
+
+
+def _begun(
+    engine: Engine,
+    course: Course,
+    settings: Serve,
+    assignment: str,
+    students: Sequence[str] | None,
+    *,
+    finished_only: bool,
+    actor: str,
+) -> tuple["_Release", Sequence[str]]:
+    """A release of which nothing is done yet, and the students whom it is about."""
     with reading(engine) as session:
         before = _attempts(session, assignment, students)
     totals = read_totals(course, assignment, students)
@@ -104,12 +150,9 @@ def release(
             f"no points can be had in {assignment!r}, so there is no grade to release: give its "
             f"cells points and run `autograder release {assignment}`"
         )
-    run = _Release(course, settings, assignment, totals, before, students is not None, actor)
-    wanted = students if students is not None else sorted({*before, *totals.students})
-    for start in range(0, len(wanted), _STUDENTS_AT_ONCE):
-        with writing(engine) as session:
-            run.release(session, wanted[start : start + _STUDENTS_AT_ONCE], clock())
-    return run.report
+    by_name = students is not None and not finished_only
+    run = _Release(course, settings, assignment, totals, before, by_name, actor)
+    return run, students if students is not None else sorted({*before, *totals.students})
 
 
 @dataclass
@@ -129,24 +172,48 @@ class _Release:
     def release(self, session: Session, students: Sequence[str], at: float) -> None:
         """Release the grades of some students, in a transaction."""
         attempts = _attempts(session, self.assignment, students)
+        ready = self._ready(session, students, attempts)
+        old = self._old(session, ready)
+        for student in ready:
+            counting = _counting(attempts.get(student, []))
+            self._release(session, student, counting, old.get(student), at)
+        self._send(session, ready)
+
+    def look(self, session: Session, students: Sequence[str]) -> None:
+        """Report what `release` would do with some students' grades."""
+        ready = self._ready(session, students, _attempts(session, self.assignment, students))
+        old = self._old(session, ready)
+        for student in ready:
+            same = self._is_same(student, old.get(student))
+            (self.report.unchanged if same else self.report.released).append(student)
+
+    def _ready(
+        self, session: Session, students: Sequence[str], attempts: dict[str, list[Submission]]
+    ) -> list[str]:
+        """Those whose grade is released; the others are in the report then."""
         known = set(session.scalars(select(Identity.student).where(Identity.student.in_(students))))
         ready: list[str] = []
         for student in students:
             found = attempts.get(student, [])
             held_back = self._held_back(student, found, student in known)
             (ready if held_back is None else held_back).append(student)
-        old = {
-            row.student: row
-            for row in session.scalars(
-                select(Released).where(
-                    Released.assignment == self.assignment, Released.student.in_(ready)
-                )
-            )
-        }
-        for student in ready:
-            counting = _counting(attempts.get(student, []))
-            self._release(session, student, counting, old.get(student), at)
-        self._send(session, ready)
+        return ready
+
+    def _old(self, session: Session, students: Sequence[str]) -> dict[str, Released]:
+        """What was released before, by student."""
+        query = select(Released).where(
+            Released.assignment == self.assignment, Released.student.in_(students)
+        )
+        return {row.student: row for row in session.scalars(query)}
+
+    def _is_same(self, student: str, old: Released | None) -> bool:
+        """Whether the same grade was released before."""
+        total, maximum = self.totals.students[student], self.totals.facts.maximum
+        return (
+            old is not None
+            and _is_close(old.score, total.score)
+            and _is_close(old.maximum, maximum)
+        )
 
     def _held_back(
         self, student: str, attempts: list[Submission], is_known: bool
@@ -179,7 +246,7 @@ class _Release:
         row = old or Released(assignment=self.assignment, student=student)
         before = audit.points(row.score, row.maximum) if old else ""
         row.submission_id = None if counting is None else counting.id
-        if old and _is_close(row.score, total.score) and _is_close(row.maximum, maximum):
+        if self._is_same(student, old):
             self.report.unchanged.append(student)
             return
         row.score, row.maximum, row.released = total.score, maximum, at
@@ -512,6 +579,11 @@ class Row:
     delivery: DeliveryState | None = None
     """Of the scores on their way to the LMS, the worst; None where there are none."""
     delivery_error: str = ""
+
+    @property
+    def is_from_folder(self) -> bool:
+        """Whether the work was not handed in here, but graded from the course's folder."""
+        return self.state is not None and not self.attempts
 
     @property
     def is_outdated(self) -> bool:
