@@ -21,11 +21,14 @@ from nbgrader.server_extensions.validate_assignment.handlers import ValidateAssi
 
 from autograder.bridge.preprocessors import RunGraders
 from autograder.bridge.restore import grade_id_of
-from autograder.messages import in_language
+from autograder.messages import N_, in_language
 from autograder.messages import translate as _
 
-_PAGE_CONFIG: Final = "autograderValidation"
+_PAGE_CONFIG: Final = "autograderSentences"
 """Where the front end finds the sentences."""
+NOT_SAVED: Final = N_(
+    "Your work could not be saved, so nothing was handed in: save it (Ctrl+S) and try again."
+)
 _HEADING: Final = re.compile(r"^#+\s+(.+?)\s*$", re.MULTILINE)
 _RAISED: Final = re.compile(r"^(?P<name>[A-Za-z_][\w.]*): (?P<told>.*)\Z", re.MULTILINE | re.DOTALL)
 """The end of a traceback; the lines before it begin with numbers, arrows or other words."""
@@ -50,7 +53,7 @@ def _language() -> str:
 
 
 def _sentences() -> dict[str, str]:
-    """What nbgrader's dialog says, and what stands in its place."""
+    """What nbgrader's dialog says, and what stands in its place; and what we say ourselves."""
     changed = _("The type of this cell was changed; it must stay as it was:")
     return {
         "Validation Results": _("Results of the checks"),
@@ -62,6 +65,7 @@ def _sentences() -> dict[str, str]:
             "This cell was changed; it must stay as it was:"
         ),
         "There was an error running the validate command:": _("The checks could not be run:"),
+        "Not saved": _(NOT_SAVED),
     } | {
         f"The following {now} cell has changed to a {then} cell, but it should not have!": changed
         for now, then in permutations(_TYPES, 2)

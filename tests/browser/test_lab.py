@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, Route, expect
 
+from autograder.lab.validation import NOT_SAVED
 from autograder.messages import in_language, translate
 from tests.browser.conftest import picture
 from tests.browser.lab_server import ASSIGNMENT, Lab, running
@@ -23,6 +24,7 @@ HEADING: Final = "Ejercicio: un tensor desde una lista"
 EXERCISE, ANSWER, POINTS = "tensores-lista", "tensores-lista-solucion", 4
 SCORE: Final = 3
 """What the wrong one earns; all other exercises are left undone."""
+UNSAVED: Final = "  # escrito y no guardado"
 COMMENT: Final = "El tipo se deduce solo: no hace falta pedirlo."
 PASSES: Final = (
     "The visible checks pass. Grading checks more, also with data that is not shown here."
@@ -123,6 +125,15 @@ def answer(page: Page, code: str) -> None:
     picture(page, "lab-notebook")
 
 
+def write_on(page: Page, code: str) -> None:
+    """Type at the end of the first exercise's answer, and save nothing."""
+    page.locator(".lm-TabBar-tab", has_text=f"{ASSIGNMENT}.ipynb").click()
+    page.locator(".jp-CodeCell", has_text=WRONG).locator(".cm-content").click()
+    page.keyboard.press("Control+End")
+    page.keyboard.insert_text(code)
+    expect(page.locator(".jp-mod-current.jp-mod-dirty")).to_have_count(1)
+
+
 def validate(page: Page) -> Locator:
     """Press the notebook's own Validate; the dialog that opens."""
     page.locator(".jp-NotebookPanel:visible").get_by_role("button", name="Validate").click()
@@ -173,7 +184,7 @@ def released(page: Page, lab: Lab) -> None:
 
 @pytest.fixture(scope="module")
 def handed_in(page: Page, lab: Lab, released: None) -> Tried:
-    """The student fetches it, answers one exercise, validates, and submits."""
+    """The student fetches it, answers one exercise, validates, writes on, and submits."""
     shown = assignments(page)
     shown.get_by_role("button", name="Fetch", exact=True).click()
     expect(shown.get_by_role("button", name="Submit", exact=True)).to_be_visible()
@@ -183,6 +194,7 @@ def handed_in(page: Page, lab: Lab, released: None) -> Tried:
     expect(dialog).to_contain_text(es("Results of the checks"))
     tried = Tried(dialog.inner_text(), dialog.locator("pre").all_inner_texts())
     close(dialog)
+    write_on(page, UNSAVED)
     submit(page, already=0)
     picture(page, "lab-submitted")
     return tried
@@ -240,6 +252,30 @@ def test_a_submission_goes_through_the_exchange_of_this_machine(lab: Lab, handed
     inbound = lab.exchange / "modulo-3" / "inbound"
     assert [one.name.split("+")[:2] for one in inbound.iterdir()] == [[lab.student, ASSIGNMENT]]
     assert lab.exchange.parent.stat().st_mode & 0o077 == 0, "nobody else can look into it"
+
+
+def test_what_is_not_saved_when_submit_is_pressed_is_handed_in_too(
+    page: Page, lab: Lab, handed_in: Tried
+) -> None:
+    [submission] = (lab.exchange / "modulo-3" / "inbound").iterdir()
+    assert f"{WRONG}{UNSAVED}" in (submission / f"{ASSIGNMENT}.ipynb").read_text()
+    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+
+
+def test_nothing_is_handed_in_while_saving_fails(page: Page, lab: Lab, handed_in: Tried) -> None:
+    def refuse(route: Route) -> None:
+        route.fulfill(status=500) if route.request.method == "PUT" else route.fallback()
+
+    page.route("**/api/contents/**", refuse)
+    write_on(page, UNSAVED)
+    shown = assignments(page)
+    shown.get_by_role("button", name="Submit", exact=True).click()
+    expect(page.get_by_text(es(NOT_SAVED))).to_be_visible()
+    picture(page, "lab-not-saved")
+    page.locator(".jp-Dialog").get_by_role("button", name="Close").click()
+    page.unroute("**/api/contents/**", refuse)
+    expect(shown.get_by_role("button", name="Submit", exact=True)).to_be_enabled()
+    assert len(list((lab.exchange / "modulo-3" / "inbound").iterdir())) == 1
 
 
 def test_formgrader_grades_with_the_hidden_graders(page: Page, lab: Lab, graded: None) -> None:
