@@ -23,6 +23,7 @@ _PAGE_CONFIG: Final = "autograderSentences"
 NOT_SAVED: Final = N_(
     "Your work could not be saved, so nothing was handed in: save it (Ctrl+S) and try again."
 )
+MORE: Final = N_("Grading checks more than this, also with data that is not shown here.")
 _TYPES: Final = ("code", "markdown", "raw")
 
 
@@ -50,7 +51,8 @@ def _sentences() -> dict[str, str]:
         "Success! Your notebook passes all the tests.": _(
             "The visible checks pass. Grading checks more, also with data that is not shown here."
         ),
-        "The following cell failed:": _("This check does not pass yet:"),
+        "The following cell failed:": _("These checks do not pass yet:"),
+        "More": _(MORE),
         "The source of the following cell has changed, but it should not have!": _(
             "This cell was changed; it must stay as it was:"
         ),

@@ -15,6 +15,22 @@
         text.data = sentences[text.data.trim()];
       }
     }
+    const failed = dialog.querySelector("#validation-message.validation-failed");
+    if (failed && !failed.querySelector(".autograder-more")) {
+      tellOnce(failed);
+    }
+  }
+
+  /** Say once that checks fail, let names stand out, and say that grading checks more. */
+  function tellOnce(failed) {
+    failed.querySelectorAll("p").forEach((said, place) => {
+      said.hidden = place > 0;
+      said.parentElement.nextElementSibling.style.fontWeight = "bold";
+    });
+    const more = document.createElement("p");
+    more.className = "autograder-more";
+    more.textContent = sentences["More"];
+    failed.append(more);
   }
 
   /** Watch for the dialog, whose title is drawn a moment after the rest. */
