@@ -4,6 +4,7 @@ One course and one server; a way is walked once, and what there is to see on it 
 several tests. Teacher and student are the same user of the machine.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -329,6 +330,14 @@ def test_formgrader_shows_the_new_scores_of_a_submission_that_is_graded_again(
     do(submissions(page), "autograde", "Successfully autograded")
     frame = submission(page)
     expect(frame.locator(f"#{EXERCISE}")).to_have_attribute("placeholder", str(POINTS))
+
+
+def test_nobody_is_asked_about_news_of_jupyter_s(page: Page, lab: Lab) -> None:
+    page.goto(lab.address())
+    config = json.loads(page.locator("#jupyter-config-data").text_content() or "")
+    assert "@jupyterlab/apputils-extension:announcements" in config["disabledExtensions"]
+    expect(page.get_by_role("menuitem", name="Nbgrader")).to_be_visible()
+    expect(page.get_by_text("official Jupyter news")).to_have_count(0)
 
 
 def test_nothing_is_written_into_the_user_s_configuration_of_jupyter(lab: Lab, page: Page) -> None:
