@@ -30,7 +30,7 @@ class ReadableOnPhones(NbGraderPreprocessor):  # type: ignore[misc]
     Without it a phone shows the page as wide as a desk's screen, with letters too small to read.
     """
 
-    display_data_priority = List(config=True)
+    display_data_priority: Any = List(config=True)
     """Not used. nbgrader makes it no option, so that exporters, which set it, give a warning."""
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
