@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from nbformat.notebooknode import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import List
 
 _VIEWPORT: Final = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 _STYLES: Final = """
@@ -28,6 +29,9 @@ class ReadableOnPhones(NbGraderPreprocessor):  # type: ignore[misc]
 
     Without it a phone shows the page as wide as a desk's screen, with letters too small to read.
     """
+
+    display_data_priority: Any = List(config=True)
+    """Not used. nbgrader makes it no option, so that exporters, which set it, give a warning."""
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """Add to what nbgrader's template puts into the head of the page.

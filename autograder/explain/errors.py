@@ -12,8 +12,8 @@ from autograder.messages import N_
 from autograder.messages import translate as _
 
 _RULES: Final = (*tensor_rules.RULES, *python_rules.RULES)
-_PLACE: Final = re.compile(r" \(<[\w -]{1,80}>, line \d{1,6}\)$")
-"""A place that Python names by a file that no student knows; ours is told beside it."""
+_PLACE: Final = re.compile(r" \((?:<[\w -]{1,80}>|\d{1,20}\.py), line \d{1,6}\)$")
+"""A place named by a file that no student knows, Python's or a kernel's; ours is told beside it."""
 _MOST_SHOWN: Final = 300
 _MOST_CODE: Final = 120
 _GENERAL: Final = N_(

@@ -4,14 +4,16 @@ One course and one server; a way is walked once, and what there is to see on it 
 several tests. Teacher and student are the same user of the machine.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, Route, expect
 
+from autograder.lab.validation import MORE, NOT_SAVED
 from autograder.messages import in_language, translate
 from tests.browser.conftest import picture
 from tests.browser.lab_server import ASSIGNMENT, Lab, running
@@ -23,6 +25,7 @@ HEADING: Final = "Ejercicio: un tensor desde una lista"
 EXERCISE, ANSWER, POINTS = "tensores-lista", "tensores-lista-solucion", 4
 SCORE: Final = 3
 """What the wrong one earns; all other exercises are left undone."""
+UNSAVED: Final = "  # escrito y no guardado"
 COMMENT: Final = "El tipo se deduce solo: no hace falta pedirlo."
 PASSES: Final = (
     "The visible checks pass. Grading checks more, also with data that is not shown here."
@@ -50,7 +53,6 @@ def page(chromium: Browser, lab: Lab) -> Iterator[Page]:
     context.set_default_timeout(_WAIT_MS)
     made = context.new_page()
     made.goto(lab.address())
-    made.get_by_role("button", name="No", exact=True).click()  # whether it may fetch news
     yield made
     context.close()
 
@@ -123,6 +125,15 @@ def answer(page: Page, code: str) -> None:
     picture(page, "lab-notebook")
 
 
+def write_on(page: Page, code: str) -> None:
+    """Type at the end of the first exercise's answer, and save nothing."""
+    page.locator(".lm-TabBar-tab", has_text=f"{ASSIGNMENT}.ipynb").click()
+    page.locator(".jp-CodeCell", has_text=WRONG).locator(".cm-content").click()
+    page.keyboard.press("Control+End")
+    page.keyboard.insert_text(code)
+    expect(page.locator(".jp-mod-current.jp-mod-dirty")).to_have_count(1)
+
+
 def validate(page: Page) -> Locator:
     """Press the notebook's own Validate; the dialog that opens."""
     page.locator(".jp-NotebookPanel:visible").get_by_role("button", name="Validate").click()
@@ -173,7 +184,7 @@ def released(page: Page, lab: Lab) -> None:
 
 @pytest.fixture(scope="module")
 def handed_in(page: Page, lab: Lab, released: None) -> Tried:
-    """The student fetches it, answers one exercise, validates, and submits."""
+    """The student fetches it, answers one exercise, validates, writes on, and submits."""
     shown = assignments(page)
     shown.get_by_role("button", name="Fetch", exact=True).click()
     expect(shown.get_by_role("button", name="Submit", exact=True)).to_be_visible()
@@ -183,6 +194,7 @@ def handed_in(page: Page, lab: Lab, released: None) -> Tried:
     expect(dialog).to_contain_text(es("Results of the checks"))
     tried = Tried(dialog.inner_text(), dialog.locator("pre").all_inner_texts())
     close(dialog)
+    write_on(page, UNSAVED)
     submit(page, already=0)
     picture(page, "lab-submitted")
     return tried
@@ -223,7 +235,8 @@ def test_the_course_list_has_the_course(page: Page, lab: Lab) -> None:
 
 
 def test_validate_names_the_exercise_and_what_is_wrong_with_it(handed_in: Tried) -> None:
-    assert es("This check does not pass yet:") in handed_in.validation
+    assert handed_in.validation.count(es("These checks do not pass yet:")) == 1
+    assert es(MORE) in handed_in.validation
     assert "Ejercicio: de NumPy a PyTorch (5 puntos)" in handed_in.told
     assert "Todavía no existe `np_array`: créalo en la celda anterior." in handed_in.told
     assert "Traceback" not in handed_in.validation
@@ -240,6 +253,30 @@ def test_a_submission_goes_through_the_exchange_of_this_machine(lab: Lab, handed
     inbound = lab.exchange / "modulo-3" / "inbound"
     assert [one.name.split("+")[:2] for one in inbound.iterdir()] == [[lab.student, ASSIGNMENT]]
     assert lab.exchange.parent.stat().st_mode & 0o077 == 0, "nobody else can look into it"
+
+
+def test_what_is_not_saved_when_submit_is_pressed_is_handed_in_too(
+    page: Page, lab: Lab, handed_in: Tried
+) -> None:
+    [submission] = (lab.exchange / "modulo-3" / "inbound").iterdir()
+    assert f"{WRONG}{UNSAVED}" in (submission / f"{ASSIGNMENT}.ipynb").read_text()
+    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+
+
+def test_nothing_is_handed_in_while_saving_fails(page: Page, lab: Lab, handed_in: Tried) -> None:
+    def refuse(route: Route) -> None:
+        route.fulfill(status=500) if route.request.method == "PUT" else route.fallback()
+
+    page.route("**/api/contents/**", refuse)
+    write_on(page, UNSAVED)
+    shown = assignments(page)
+    shown.get_by_role("button", name="Submit", exact=True).click()
+    expect(page.get_by_text(es(NOT_SAVED))).to_be_visible()
+    picture(page, "lab-not-saved")
+    page.locator(".jp-Dialog").get_by_role("button", name="Close").click()
+    page.unroute("**/api/contents/**", refuse)
+    expect(shown.get_by_role("button", name="Submit", exact=True)).to_be_enabled()
+    assert len(list((lab.exchange / "modulo-3" / "inbound").iterdir())) == 1
 
 
 def test_formgrader_grades_with_the_hidden_graders(page: Page, lab: Lab, graded: None) -> None:
@@ -293,6 +330,14 @@ def test_formgrader_shows_the_new_scores_of_a_submission_that_is_graded_again(
     do(submissions(page), "autograde", "Successfully autograded")
     frame = submission(page)
     expect(frame.locator(f"#{EXERCISE}")).to_have_attribute("placeholder", str(POINTS))
+
+
+def test_nobody_is_asked_about_news_of_jupyter_s(page: Page, lab: Lab) -> None:
+    page.goto(lab.address())
+    config = json.loads(page.locator("#jupyter-config-data").text_content() or "")
+    assert "@jupyterlab/apputils-extension:announcements" in config["disabledExtensions"]
+    expect(page.get_by_role("menuitem", name="Nbgrader")).to_be_visible()
+    expect(page.get_by_text("official Jupyter news")).to_have_count(0)
 
 
 def test_nothing_is_written_into_the_user_s_configuration_of_jupyter(lab: Lab, page: Page) -> None:

@@ -3,20 +3,23 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from logging import getLogger
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.api import Gradebook
 from nbgrader.server_extensions.formgrader.base import BaseHandler
-from nbgrader.validator import Validator
+from traitlets.config import Config
 
 from autograder.bridge.course import Course, CourseError
 from autograder.lab import start
 from autograder.lab.gradebook import read_anew
-from autograder.lab.validation import Handler, exercises_of, told
+from autograder.lab.validation import Handler
+from autograder.lab.validator import TOOK_LONG, ExplainingValidator
 from autograder.messages import in_language, translate
 from tests.browser.lab_server import own
 from tests.small_course import nbgrader_cell, notebook_of
@@ -86,28 +89,37 @@ def test_without_a_course_the_command_says_so(tmp_path: Path) -> None:
     assert ran.returncode == 1 and "is no course" in ran.stderr
 
 
+def validated(folder: Path, cells: Sequence[Any]) -> list[dict[str, str]]:
+    """What Validate tells in Spanish of the checks of a notebook that fail."""
+    nbformat.write(notebook_of(cells), folder / "one.ipynb")
+    options = Config({"RunGraders": {"language": "es"}, "Execute": {"timeout": 2}})
+    failed: list[dict[str, str]] = ExplainingValidator(config=options).validate(
+        str(folder / "one.ipynb")
+    )["failed"]
+    return failed
+
+
+def check(source: str, grade_id: str = "check") -> Any:
+    return nbgrader_cell(source, grade_id, points=1)
+
+
 def test_a_failed_check_is_told_by_its_exercise_and_its_message(tmp_path: Path) -> None:
     checks = {
         "assert False, 'dos líneas:\\n  a < b'": "dos líneas:\n  a &lt; b",
         "assert False, 'Clave: valor'": "Clave: valor",
-        "sin_definir": "NameError: name &#x27;sin_definir&#x27; is not defined",
-        "raise ValueError": "ValueError",
         "0.5": "Partial credit; passed some but not all of the tests",
     }
     cells = []
-    for number, check in enumerate(checks):
+    for number, source in enumerate(checks):
         heading = new_markdown_cell(f"# Curso\n\n## Ejercicio {number}\n\ntexto")
-        grade_cell = nbgrader_cell(f"import os\n{check}", f"check-{number}", points=1)
-        cells += [heading, new_code_cell("1"), grade_cell]
-    nbformat.write(notebook_of(cells), tmp_path / "one.ipynb")
-    failed = Validator().validate(str(tmp_path / "one.ipynb"))["failed"]
-    shown = [told(one, exercises_of(tmp_path / "one.ipynb")) for one in failed]
+        cells += [heading, new_code_cell("1"), check(f"import os\n{source}", f"check-{number}")]
+    shown = validated(tmp_path, cells)
     assert [one["error"] for one in shown] == list(checks.values())
     assert [one["source"] for one in shown] == [f"Ejercicio {n}" for n in range(len(checks))]
 
 
 @pytest.mark.parametrize(
-    "check",
+    "source",
     [
         "try:\n    mean\nexcept NameError:\n    raise AssertionError('define: mean')",
         "try:\n    mean\nexcept NameError as error:\n"
@@ -116,11 +128,10 @@ def test_a_failed_check_is_told_by_its_exercise_and_its_message(tmp_path: Path) 
     ],
 )
 def test_of_several_errors_the_last_one_is_told_without_the_code_of_the_check(
-    tmp_path: Path, check: str
+    tmp_path: Path, source: str
 ) -> None:
-    nbformat.write(notebook_of([nbgrader_cell(check, "mean", points=1)]), tmp_path / "one.ipynb")
-    (failed,) = Validator().validate(str(tmp_path / "one.ipynb"))["failed"]
-    assert told(failed, {})["error"] == "define: mean"
+    [one] = validated(tmp_path, [check(source)])
+    assert one["error"] == "define: mean"
 
 
 class Validation(Handler):
@@ -147,8 +158,63 @@ def test_a_cell_that_kills_the_kernel_is_told_in_a_sentence(
 
 
 def test_a_check_below_no_heading_has_the_name_of_its_cell(tmp_path: Path) -> None:
-    nbformat.write(notebook_of([nbgrader_cell("1", "resta", points=1)]), tmp_path / "one.ipynb")
-    assert exercises_of(tmp_path / "one.ipynb") == {"1": "resta"}
+    [one] = validated(tmp_path, [check("assert False, 'no'", "resta")])
+    assert one["source"] == "resta"
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "line"),
+    [
+        ("# la x\nx = (1", "SyntaxError: incomplete input", "x = (1"),
+        ("x = input()", "StdinNotImplementedError: ", "x = input()"),
+        ("x = [1].shape", "AttributeError: &#x27;list&#x27; object has no", "x = [1].shape"),
+    ],
+)
+def test_the_error_of_the_answer_is_told_with_its_check(
+    tmp_path: Path, answer: str, error: str, line: str
+) -> None:
+    cells = [
+        nbgrader_cell("y = 1 / 0", "of-another"),
+        check("y = 1", "another"),
+        nbgrader_cell(answer, "answer"),
+        check("assert 'x' in globals(), 'Todavía no existe `x`.'"),
+    ]
+    [one] = validated(tmp_path, cells)
+    assert one["error"].startswith("Todavía no existe `x`.\n")
+    assert "Error en la celda 3, línea" in one["error"]
+    assert f"    {line}\n{error}" in one["error"]
+    assert ".py, line" not in one["error"] and "ZeroDivisionError" not in one["error"]
+
+
+def test_of_an_answer_that_is_still_to_be_written_only_the_check_speaks(tmp_path: Path) -> None:
+    cells = [nbgrader_cell("raise NotImplementedError", "answer"), check("assert False, 'Falta.'")]
+    [one] = validated(tmp_path, cells)
+    assert one["error"].strip() == "Falta."
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("[1].shape", "    [1].shape\nAttributeError: "),
+        ("assert 1 == 2", "    assert 1 == 2\nAssertionError\nNo se cumple"),
+        ("raise ValueError", "    raise ValueError\nValueError\n"),
+        ("sin_definir", "No existe `sin_definir`"),
+    ],
+)
+def test_an_error_of_the_check_itself_is_explained(tmp_path: Path, source: str, told: str) -> None:
+    [one] = validated(tmp_path, [check(source)])
+    assert one["error"].startswith("Error en la celda 1, línea 1\n")
+    assert told in one["error"]
+
+
+def test_a_loop_that_never_ends_is_told_with_its_line(tmp_path: Path) -> None:
+    loop = "def f():\n    while True:\n        pass"
+    cells = [nbgrader_cell(loop, "answer"), check("assert f() == 1")]
+    [one] = validated(tmp_path, cells)
+    with in_language("es"):
+        assert one["raw_error"].startswith(translate(TOOK_LONG, seconds=2))
+    assert "while True:" in one["error"] or "pass" in one["error"]
+    assert "KeyboardInterrupt" not in one["error"] and "CellTimeoutError" not in one["error"]
 
 
 class Request(BaseHandler):  # type: ignore[misc]

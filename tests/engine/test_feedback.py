@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from logging import getLogger
 from pathlib import Path
 from typing import Any, Final
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup, Tag
+from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from autograder.bridge import preprocessors, render, sections
 from autograder.bridge.course import Course, CourseError
+from autograder.bridge.page import ReadableOnPhones
 from autograder.bridge.render import HINTS, Hints, cell_html
 from autograder.bridge.safe_html import clean_html
 from autograder.explain import mistake
@@ -360,6 +363,13 @@ def test_explanations_can_be_switched_off(grade: Grade) -> None:
     assert "Error en la celda" not in results(
         grade("ana7", "c.RunGraders.explain_errors = False\n")[0]
     )
+
+
+def test_what_makes_a_page_takes_every_option_of_the_exporter_s(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    HTMLExporter(preprocessors=[ReadableOnPhones], log=getLogger("exporter"))
+    assert "not recognized" not in caplog.text
 
 
 def test_a_page_may_be_as_narrow_as_a_phone(grade: Grade) -> None:
