@@ -190,3 +190,58 @@ def test_a_template_of_the_course_stays(course: Course, tmp_path: Path, where: s
         path.write_text(CONFIG)
     html = (course.folder("feedback", "one", "eva") / "one.html").read_text()
     assert html == "Mine: 8.0"
+
+
+# An answer that stopped
+
+
+def told_in(page: BeautifulSoup, check: str) -> list[str]:
+    """What is said of each check of a grade cell."""
+    box = page.find(id=check)
+    assert isinstance(box, Tag)
+    cell = box.find_parent(class_="cell")
+    assert isinstance(cell, Tag)
+    return [text_of(row).replace(" .", ".") for row in cell.select(".autograder li")]
+
+
+STOPPED: Final = "The cell of your answer stopped with an error, so b was not made"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "b = (2",
+        "!pip install numpy\nb = 2",
+        "b = 'a' + 1",
+        "while True: pass",
+    ],
+)
+def test_an_answer_that_stopped_is_said_once_and_was_attempted(course: Course, answer: str) -> None:
+    student = f"stopped-{sum(answer.encode())}"
+    hand_in(course, student, notebook(b=answer))
+    first, second = told_in(page_of(course, student), "check-b")
+    assert first.startswith("✘ not yet · b is 2.") and STOPPED in first, first
+    assert second == "✘ not yet · b is positive."
+    assert course.scores("one")[student]["check-b"] == 0
+
+
+def test_what_was_not_touched_is_not_attempted_even_if_it_raises(course: Course) -> None:
+    released = nbformat.read(course.folder("release", "one") / "one.ipynb", as_version=4)
+    hand_in(course, "untouched", released)
+    page = page_of(course, "untouched")
+    for told in [*told_in(page, "check-a"), *told_in(page, "check-b")]:
+        assert told.startswith("○ not attempted")
+        assert "Write your answer in the cell above" in told
+    stub = next(cell.source for cell in released.cells if cell.id == "b")
+    hand_in(course, "untouched", notebook(b=f"# I will do it later\n{stub}"))
+    for told in told_in(page_of(course, "untouched"), "check-b"):
+        assert told.startswith("○ not attempted")
+
+
+def test_an_error_in_another_exercise_s_answer_says_nothing_of_this_one(course: Course) -> None:
+    released = nbformat.read(course.folder("release", "one") / "one.ipynb", as_version=4)
+    next(cell for cell in released.cells if cell.id == "a").source = "a = ("
+    hand_in(course, "half", released)
+    page = page_of(course, "half")
+    assert told_in(page, "check-a")[0].startswith("✘ not yet")
+    assert all(told.startswith("○ not attempted") for told in told_in(page, "check-b"))
