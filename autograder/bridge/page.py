@@ -5,7 +5,7 @@ not tell one exercise from another. A course that has a template of its own keep
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from nbconvert.exporters import HTMLExporter
 from nbformat.notebooknode import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 
+from autograder.bridge.notebooks import PROBLEM_CELL
 from autograder.bridge.preprocessors import RunGraders
 from autograder.bridge.sections import headings
 from autograder.messages import in_language
@@ -26,6 +27,8 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 _NBGRADERS: Final = ("feedback", Path("server_extensions", "formgrader", "templates"))
 """The template that nbgrader chooses where a course chooses none, and its folder in nbgrader."""
 _EMPHASIS: Final = re.compile(r"(?<!\w)(\*{1,3}|_{1,3})(?=\S)([^*_]{1,300})(?<=\S)\1(?!\w)")
+_UNTOUCHED: Final = "No response."
+"""nbgrader's comment on a written answer that nobody has touched."""
 _VIEWPORT: Final = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 _STYLES: Final = """
 @media (max-width: 700px) {
@@ -68,10 +71,13 @@ class Box:
     name: str
     score: str = ""
     """Empty where the cell is worth no points."""
+    earned: float = 0.0
     comment: str = ""
     """The anchor of the teacher's comment."""
     told: str = ""
     """The comment itself, as Markdown."""
+    by_person: bool = True
+    """Whether a person has written it, and not nbgrader."""
 
 
 @dataclass
@@ -95,9 +101,11 @@ class Frame:
     penalty: str
     """What was taken for being late; empty if nothing was."""
     words: Mapping[str, str]
+    shown: Sequence[Any]
+    """The cells that the page shows."""
 
     @classmethod
-    def of(cls, cells: Iterable[Any], facts: Mapping[str, Any], language: str) -> "Frame":
+    def of(cls, cells: Sequence[Any], facts: Mapping[str, Any], language: str) -> "Frame":
         """The frame of a notebook whose cells have the scores and comments of the gradebook.
 
         Args:
@@ -115,7 +123,8 @@ class Frame:
             "top": _("Back to the top"),
         }
         title = f"{facts['notebook']}: {total}"
-        return cls(language, title, _entries(cells), penalty if late > 0 else "", words)
+        shown = _shown_cells(cells)
+        return cls(language, title, _entries(shown), penalty if late > 0 else "", words, shown)
 
     @staticmethod
     def box(cell: Any) -> Box | None:
@@ -129,7 +138,20 @@ class Frame:
         numbers = _points(facts.get("score", 0), facts.get("points", 0))
         score = _("{score:g} of {points:g} points", **numbers) if graded or task else ""
         told = str(facts.get("comment") or "") if answers or task else ""
-        return Box(anchor, name, score, f"comment-{anchor}", told)
+        by_person = told != _UNTOUCHED
+        told = told if by_person else _("You have not written anything here.")
+        return Box(anchor, name, score, numbers["score"], f"comment-{anchor}", told, by_person)
+
+
+def _shown_cells(cells: Sequence[Any]) -> Sequence[Any]:
+    """All cells; of a notebook that could not be read, what is said of it.
+
+    Its other cells are those of the release, unless a person has given points or a comment there.
+    """
+    problems = [cell for cell in cells if cell.get("id") == PROBLEM_CELL]
+    boxes = [box for cell in cells if (box := Frame.box(cell))]
+    marked = any(box.earned or (box.told and box.by_person) for box in boxes)
+    return problems if problems and not marked else cells
 
 
 def _points(score: Any, points: Any) -> dict[str, float]:
@@ -137,16 +159,18 @@ def _points(score: Any, points: Any) -> dict[str, float]:
     return {"score": round(float(score or 0), 2), "points": round(float(points or 0), 2)}
 
 
-def _entries(cells: Iterable[Any]) -> list[Entry]:
+def _entries(cells: Sequence[Any]) -> list[Entry]:
     """A line for each cell that is worth points, and for comments on no such cell."""
     entries: list[Entry] = []
     heading, comments, open_since = "", [], ""
     for cell in cells:
         box = Frame.box(cell)
+        if cell.get("id") == PROBLEM_CELL:
+            continue
         if box is None:
             heading = [heading, *headings([cell]).values()][-1]
             continue
-        if box.told:
+        if box.told and box.by_person:
             comments.append(box.comment)
             open_since = open_since or box.anchor
         if box.score:
@@ -191,7 +215,8 @@ class FeedbackExporter(HTMLExporter):
         nb, resources = super()._preprocess(nb, resources)
         facts = resources["nbgrader"]
         language = self._settings.language_of(facts["student"])
-        resources["frame"] = Frame.of(nb.cells, facts, language)
+        frame = resources["frame"] = Frame.of(nb.cells, facts, language)
+        nb.cells = list(frame.shown)
         return nb, resources
 
 

@@ -30,7 +30,7 @@ from autograder.bridge.record import digest, keep_checks, known_checks
 from autograder.bridge.sections import headings
 from autograder.bridge.seeds import Secret, read_secret, secret_path
 from autograder.bridge.settings import Jail
-from autograder.bridge.stopped import stopped_answers, told_as_stopped
+from autograder.bridge.stopped import stopped_answers, told_as_stopped, told_as_unreadable
 from autograder.grading.cells import code_cells, read_code_cells
 from autograder.grading.client import Graded, GradingProcess
 from autograder.grading.names import defined_names
@@ -147,14 +147,15 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         """Write into each code cell what became of it."""
         hints, lesson = self.hints_for(assignment), headings(nb.cells)
         nodes = [cell for cell in nb.cells if cell.cell_type == "code"]
-        results = _results(nodes, graded)
+        unreadable = "problem" in nb.metadata.get(METADATA, {})
+        results = _results(nodes, graded, unreadable)
         for node, outcome in zip(nodes, graded.outcomes, strict=True):
             result = results.get(_grade_id(node) or "")
             if result is not None and utils.is_grade(node):
                 write_result(node, result, hints, lesson)
-            else:
+            elif not unreadable:  # else the released cell, of which nothing is to be said
                 write_outcome(node, outcome, limits)
-        if self.explain_errors:
+        if self.explain_errors and not unreadable:
             explain_errors(nb, graded.outcomes)
 
     def secret_path(self) -> Path:
@@ -192,8 +193,12 @@ def _names_in(path: Path, changed: int) -> frozenset[str] | None:
         return None
 
 
-def _results(nodes: Sequence[NotebookNode], graded: Graded) -> dict[str, CellResult]:
+def _results(
+    nodes: Sequence[NotebookNode], graded: Graded, unreadable: bool
+) -> dict[str, CellResult]:
     """By grade cell, its result as it is to be told."""
+    if unreadable:
+        return {result.grade_id: told_as_unreadable(result) for result in graded.results}
     stopped = stopped_answers(nodes, graded.outcomes)
     return {
         result.grade_id: told_as_stopped(result) if result.grade_id in stopped else result

@@ -72,3 +72,10 @@ def _stopped(check: CheckResult) -> CheckResult:
             name=name,
         )
     return replace(check, status="failed", message=message, hint="")
+
+
+def told_as_unreadable(result: CellResult) -> CellResult:
+    """The result of a notebook that could not be read, of which that alone is to be said."""
+    return replace(
+        result, checks=tuple(replace(check, message="", hint="") for check in result.checks)
+    )

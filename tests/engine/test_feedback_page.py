@@ -169,6 +169,17 @@ def test_the_page_is_in_the_language_of_its_student(course: Course, marked: Beau
     assert marked.html is not None and marked.html["lang"] == "en"
 
 
+def test_a_written_answer_that_nobody_touched_is_called_so_in_the_student_s_language(
+    course: Course,
+) -> None:
+    released = nbformat.read(course.folder("release", "one") / "one.ipynb", as_version=4)
+    hand_in(course, "silent", released)
+    page = page_of(course, "silent")
+    foot = page.select_one("#essay .panel-footer")
+    assert text_of(foot) == "You have not written anything here."
+    assert "Comment of your teacher" not in text_of(page)
+
+
 @pytest.mark.parametrize("where", ["before", "after"])
 def test_a_template_of_the_course_stays(course: Course, tmp_path: Path, where: str) -> None:
     own = tmp_path / "mine"
@@ -245,3 +256,45 @@ def test_an_error_in_another_exercise_s_answer_says_nothing_of_this_one(course: 
     page = page_of(course, "half")
     assert told_in(page, "check-a")[0].startswith("✘ not yet")
     assert all(told.startswith("○ not attempted") for told in told_in(page, "check-b"))
+
+
+# A notebook that could not be read
+
+ADVICE: Final = (
+    "Open your copy in JupyterLab, see that it is all there, save it and hand it in again."
+)
+
+
+@pytest.mark.parametrize("damaged", ["", nbformat.writes(notebook())[:400], "[]"])
+def test_of_a_damaged_notebook_only_that_and_what_to_do_is_said(
+    course: Course, damaged: str
+) -> None:
+    student = f"damaged-{len(damaged)}"
+    hand_in(course, student, damaged)
+    page = page_of(course, student)
+    assert text_of(page.find("h1")) == "one: 0 of 10 points" and contents(page) == []
+    (cell,) = page.select(".cell")
+    assert text_of(cell).startswith("This notebook could not be graded The file is")
+    assert text_of(cell).endswith(ADVICE)
+
+
+def test_what_a_person_gave_for_a_damaged_notebook_is_shown(course: Course) -> None:
+    hand_in(course, "by-mail", "{")
+    with course.gradebook() as gradebook:
+        gradebook.find_grade("check-a", "one", "one", "by-mail").manual_score = 3
+        gradebook.find_comment("essay", "one", "one", "by-mail").manual_comment = "Seen on paper."
+        gradebook.db.commit()
+    page = page_of(course, "by-mail")
+    assert ADVICE in text_of(page) and "Seen on paper." in text_of(page)
+    assert contents(page) == [
+        "check-a — 3 of 4",
+        "check-b — 0 of 4",
+        "essay — 0 of 2 · Comment of your teacher",
+    ]
+    assert "Write your answer" not in text_of(page) and "NotImplementedError:" not in text_of(page)
+
+
+def test_a_notebook_beyond_a_limit_says_itself_what_to_do(course: Course) -> None:
+    hand_in(course, "long", notebook(b=f"b = 2  # {'x' * 200_000}"))
+    page = page_of(course, "long")
+    assert "too long" in text_of(page) and ADVICE not in text_of(page)
