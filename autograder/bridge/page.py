@@ -17,6 +17,7 @@ from nbformat.notebooknode import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 from autograder.bridge.notebooks import PROBLEM_CELL
+from autograder.bridge.outputs import tell_score_given
 from autograder.bridge.preprocessors import RunGraders
 from autograder.bridge.sections import headings
 from autograder.messages import in_language
@@ -215,6 +216,11 @@ class FeedbackExporter(HTMLExporter):
         nb, resources = super()._preprocess(nb, resources)
         facts = resources["nbgrader"]
         language = self._settings.language_of(facts["student"])
+        hints, lesson = self._settings.hints_for(facts["assignment"]), headings(nb.cells)
+        for cell in nb.cells:
+            given = cell.metadata.get("nbgrader", {}).get("score")
+            if given is not None:
+                tell_score_given(cell, float(given), hints, lesson)
         frame = resources["frame"] = Frame.of(nb.cells, facts, language)
         nb.cells = list(frame.shown)
         return nb, resources

@@ -298,3 +298,22 @@ def test_a_notebook_beyond_a_limit_says_itself_what_to_do(course: Course) -> Non
     hand_in(course, "long", notebook(b=f"b = 2  # {'x' * 200_000}"))
     page = page_of(course, "long")
     assert "too long" in text_of(page) and ADVICE not in text_of(page)
+
+
+# A score that a person gave
+
+
+def test_a_score_that_a_person_gave_stands_beside_what_the_checks_gave(course: Course) -> None:
+    hand_in(course, "manual", notebook(b="b = 1"))
+    with course.gradebook() as gradebook:
+        gradebook.find_grade("check-a", "one", "one", "manual").manual_score = 4
+        gradebook.find_grade("check-b", "one", "one", "manual").manual_score = 2.5
+        gradebook.db.commit()
+    page = page_of(course, "manual")
+    heads = [text_of(box.find("p")) for box in page.select(".autograder") if box.find("p")]
+    assert heads == [
+        "4 of 4 points · 1 of 1 checks right",
+        "The checks gave 1 of 4; your teacher gave 2.5. 1 of 2 checks right",
+    ]
+    assert "b is 2" in text_of(page.find(id="check-b").find_parent(class_="cell"))  # type: ignore[union-attr]
+    assert any("— 2.5 of 4" in line for line in contents(page))

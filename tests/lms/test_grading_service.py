@@ -644,7 +644,7 @@ def test_what_a_person_gave_is_on_the_page_once_it_is_released(world: World) -> 
         service.wake()
         wait_for(world.is_settled)
     (row,) = world.rows()
-    assert "Well argued." in page_of(world, row) and "9.0 / 10" in page_of(world, row)
+    assert "Well argued." in page_of(world, row) and "9 of 10 points" in page_of(world, row)
     assert row.score == 9.0 and world.tries()["ana"] == 1, "it was not graded again"
     world.give_by_hand("ana", 9)
     release(world.engine, world.course, world.settings, "one", actor="prof")
