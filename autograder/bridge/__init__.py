@@ -74,6 +74,8 @@ def configure(config: Any) -> None:
             "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
             "autograder.bridge.page.ReadableOnPhones",
         ]
+    if "exporter_class" not in config.GenerateFeedback:
+        config.GenerateFeedback.exporter_class = "autograder.bridge.page.FeedbackExporter"
     config.HTMLExporter.sanitize_html = True
     config.HTMLExporter.filters = dict(config.HTMLExporter.get("filters", {})) | FILTERS
     if "code_stub" not in config.ClearSolutions:

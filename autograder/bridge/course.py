@@ -102,8 +102,33 @@ class Summary:
     """Why grading failed although the submission may be fine; nothing was stored."""
     skipped: bool = False
     """It was graded before and has not changed since."""
+    needs_person: bool = False
+    """A person must still give a score, or look again at one that they gave."""
     of_gradebook: bool = False
     """The error is one of the gradebook, which every other submission would meet as well."""
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What the gradebook has of a submission."""
+
+    score: float = 0.0
+    most: float = 0.0
+    """The highest possible score."""
+    automatic: float = -1.0
+    """The sum of its automatic scores; -1 where the gradebook does not have it."""
+    needs_person: bool = False
+
+
+def _of_grades(column: Any) -> Any:
+    """A query of something of all grades of a submission, for a query of submissions."""
+    return (
+        sqlalchemy.select(column)
+        .select_from(Grade)
+        .join(SubmittedNotebook, SubmittedNotebook.id == Grade.notebook_id)
+        .where(SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+        .scalar_subquery()
+    )
 
 
 class Course:
@@ -244,9 +269,11 @@ class Course:
                 return self._store_missing(assignment, student)
             with record.grading(known) as kept:
                 self._convert(Autograde, assignment, student)
-            score, most, kept.score = self._scores_of(assignment, student)
-            kept.inputs = depends_on
-            summary = self._summary(Summary(assignment, student, score, most))
+            stored = self._stored_of(assignment, student)
+            kept.score, kept.inputs = stored.automatic, depends_on
+            found = Summary(assignment, student, stored.score, stored.most)
+            found.needs_person = stored.needs_person
+            summary = self._summary(found)
             kept.summary = {name: getattr(summary, name) for name in _TOLD}
             kept.write(path)
             return summary
@@ -266,35 +293,32 @@ class Course:
 
     def _unchanged(self, known: Record, assignment: str, student: str) -> Summary | None:
         """The summary of a grading that is still good; None if it is no longer stored."""
-        score, most, automatic = self._scores_of(assignment, student)
+        stored = self._stored_of(assignment, student)
         notebooks = self.folder("autograded", assignment, student).glob("*.ipynb")
-        if automatic != known.score or not any(notebooks):
+        if stored.automatic != known.score or not any(notebooks):
             return None
-        return Summary(assignment, student, score, most, **known.summary, skipped=True)
+        found = Summary(assignment, student, stored.score, stored.most, **known.summary)
+        found.skipped, found.needs_person = True, stored.needs_person
+        return found
 
-    def _scores_of(self, assignment: str, student: str) -> tuple[float, float, float]:
-        """A submission's score, the highest possible, and the sum of its automatic scores.
-
-        Where the gradebook does not have it, that sum is -1.
-        """
+    def _stored_of(self, assignment: str, student: str) -> "_Stored":
+        """What the gradebook has of a submission."""
         with self.gradebook() as gradebook:
-            automatic = (
-                sqlalchemy.select(sqlalchemy.func.sum(Grade.auto_score))
-                .join(SubmittedNotebook, SubmittedNotebook.id == Grade.notebook_id)
-                .where(SubmittedNotebook.assignment_id == SubmittedAssignment.id)
-                .scalar_subquery()
-            )
+            needs = sqlalchemy.cast(Grade.needs_manual_grade, sqlalchemy.Integer)
             row = (
                 gradebook.db.query(
-                    SubmittedAssignment.score, SubmittedAssignment.max_score, automatic
+                    SubmittedAssignment.score,
+                    SubmittedAssignment.max_score,
+                    _of_grades(sqlalchemy.func.sum(Grade.auto_score)),
+                    _of_grades(sqlalchemy.func.max(needs)),
                 )
                 .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
                 .filter(Assignment.name == assignment, SubmittedAssignment.student_id == student)
                 .one_or_none()
             )
         if row is None:
-            return 0.0, 0.0, -1.0
-        return float(row[0]), float(row[1]), float(row[2] or 0.0)
+            return _Stored()
+        return _Stored(float(row[0]), float(row[1]), float(row[2] or 0.0), bool(row[3]))
 
     def _inputs(self, assignment: str) -> str:
         """A digest of what its grading depends on besides the submission, as this course began."""

@@ -17,7 +17,13 @@ from traitlets import Integer
 
 from autograder.bridge.database import one_gradebook
 from autograder.bridge.files import OtherFiles, find_assignments, has_links
-from autograder.bridge.notebooks import METADATA, UnreadableNotebook, placeholder, read_submission
+from autograder.bridge.notebooks import (
+    METADATA,
+    DamagedNotebook,
+    UnreadableNotebook,
+    placeholder,
+    read_submission,
+)
 from autograder.bridge.preprocessors import RunGraders
 from autograder.bridge.schema import check_schemas_once
 from autograder.messages import in_language, set_language
@@ -168,7 +174,7 @@ class SubmissionExporter(NotebookExporter):
             notebook = read_submission(path)
         except UnreadableNotebook as error:
             self.log.warning("%s: %s", path, error)
-            notebook = placeholder(str(error))
+            notebook = placeholder(str(error), isinstance(error, DamagedNotebook))
         if self._other_files is not None and self._other_files.left_out:
             note = _("Files left out: {names}.", names=self._other_files.told())
             notebook.metadata.setdefault(METADATA, NotebookNode())["notes"] = [note]

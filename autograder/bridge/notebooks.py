@@ -32,6 +32,8 @@ MAX_PICTURES_KIB: Final = 8 * 1024
 """Room for the pictures that were pasted into texts, as they are encoded."""
 METADATA: Final = "autograder"
 """Our key in the metadata of autograded notebooks and cells."""
+PROBLEM_CELL: Final = "autograder-problem"
+"""The id of the cell that says why a notebook could not be read."""
 
 _PICTURES: Final = ("image/png", "image/jpeg", "image/gif")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/\s]*=*\s*")
@@ -45,12 +47,29 @@ class UnreadableNotebook(Exception):
     """A submitted file is no notebook that can be graded; the message is for the student."""
 
 
-def placeholder(reason: str) -> Any:
-    """A notebook that stands for one that cannot be read; its grade cells are restored later."""
+class DamagedNotebook(UnreadableNotebook):
+    """It is not what Jupyter saves: something happened to it on its way."""
+
+
+def placeholder(reason: str, damaged: bool = False) -> Any:
+    """A notebook that stands for one that cannot be read; its grade cells are restored later.
+
+    Args:
+        reason: why it cannot, which says itself what to do unless it is damaged.
+        damaged: whether it is.
+    """
     notebook = new_notebook()
     notebook.metadata[METADATA] = {"problem": reason}
     title = _("This notebook could not be graded")
-    notebook.cells.append(new_markdown_cell(f"## {title}\n\n{reason}", id="autograder-problem"))
+    told = [f"## {title}", reason]
+    if damaged:
+        told.append(
+            _(
+                "Open your copy in JupyterLab, see that it is all there, save it "
+                "and hand it in again."
+            )
+        )
+    notebook.cells.append(new_markdown_cell("\n\n".join(told), id=PROBLEM_CELL))
     return notebook
 
 
@@ -117,11 +136,11 @@ def _read_bytes(path: Path) -> bytes:
 
 def _parse(data: bytes) -> dict[str, Any]:
     if not data.strip():
-        raise UnreadableNotebook(_("The file is empty."))
+        raise DamagedNotebook(_("The file is empty."))
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UnreadableNotebook(
+        raise DamagedNotebook(
             _("The file is not UTF-8 text: it is damaged or not a notebook.")
         ) from error
     try:
@@ -129,11 +148,11 @@ def _parse(data: bytes) -> dict[str, Any]:
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:
-        raise UnreadableNotebook(
+        raise DamagedNotebook(
             _("The file is not a complete notebook: it is damaged, cut short or of another kind.")
         ) from error
     if not isinstance(document, dict) or not ("cells" in document or "worksheets" in document):
-        raise UnreadableNotebook(_("The file is not a Jupyter notebook."))
+        raise DamagedNotebook(_("The file is not a Jupyter notebook."))
     _check_depth(document)
     return document
 
@@ -163,8 +182,8 @@ def _too_deep() -> UnreadableNotebook:
     )
 
 
-def _damaged(number: int) -> UnreadableNotebook:
-    return UnreadableNotebook(_("Cell {number} of the notebook is damaged.", number=number))
+def _damaged(number: int) -> DamagedNotebook:
+    return DamagedNotebook(_("Cell {number} of the notebook is damaged.", number=number))
 
 
 def _listed_cells(document: dict[str, Any]) -> list[Any]:
@@ -180,7 +199,7 @@ def _listed_cells(document: dict[str, Any]) -> list[Any]:
         sheets = sheets if isinstance(sheets, list) else [sheets]
         lists = [sheet.get("cells", []) if isinstance(sheet, dict) else None for sheet in sheets]
     if not all(isinstance(cells, list) for cells in lists):
-        raise UnreadableNotebook(_("The file is not a Jupyter notebook."))
+        raise DamagedNotebook(_("The file is not a Jupyter notebook."))
     return [cell for cells in lists for cell in cells]
 
 

@@ -17,6 +17,8 @@ from autograder.runner.outcome import CellOutcome, Status
 _ENGINES_OWN: Final = ("timeout", "output", "memory", "died", "not run")
 _MOST_EXPLAINED: Final = 50
 """Errors of a notebook that are explained: nobody reads more, and each takes time."""
+_SAME_SCORE: Final = 0.005
+"""Less is rounded away where scores are shown."""
 _FAILED: Final = frozenset(get_args(Status)) - {"ok", "checkpoint"}
 
 
@@ -69,6 +71,25 @@ def write_result(
         )
     ]
     node.metadata[METADATA] = result.to_dict()
+
+
+def tell_score_given(
+    node: NotebookNode, given: float, hints: Hints, lesson: Mapping[str, str]
+) -> None:
+    """Say in a grade cell what a person gave, where it is not what its checks gave.
+
+    Args:
+        node: a cell, with what ``write_result`` has written if it is a grade cell.
+        given: its score in the gradebook.
+        hints: as for ``write_result``.
+        lesson: as for ``write_result``.
+    """
+    result = read_result(node)
+    points = float(node.metadata.get("nbgrader", {}).get("points") or 0.0)
+    if result is None or not node.outputs or abs(result.score(points) - given) < _SAME_SCORE:
+        return
+    told = cell_html(result, points, hints, lesson, round(given, 2))
+    node.outputs[0].data["text/html"] = told
 
 
 def read_result(node: Mapping[str, Any]) -> CellResult | None:

@@ -3,7 +3,7 @@
 import atexit
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -30,9 +30,11 @@ from autograder.bridge.record import digest, keep_checks, known_checks
 from autograder.bridge.sections import headings
 from autograder.bridge.seeds import Secret, read_secret, secret_path
 from autograder.bridge.settings import Jail
+from autograder.bridge.stopped import stopped_answers, told_as_stopped, told_as_unreadable
 from autograder.grading.cells import code_cells, read_code_cells
 from autograder.grading.client import Graded, GradingProcess
 from autograder.grading.names import defined_names
+from autograder.grading.results import CellResult
 from autograder.messages import in_language
 from autograder.runner.limits import MIB, Limits
 from autograder.runner.warm import Packages
@@ -143,16 +145,17 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
 
     def _write(self, nb: NotebookNode, graded: Graded, assignment: str, limits: Limits) -> None:
         """Write into each code cell what became of it."""
-        results = {result.grade_id: result for result in graded.results}
         hints, lesson = self.hints_for(assignment), headings(nb.cells)
         nodes = [cell for cell in nb.cells if cell.cell_type == "code"]
+        unreadable = "problem" in nb.metadata.get(METADATA, {})
+        results = _results(nodes, graded, unreadable)
         for node, outcome in zip(nodes, graded.outcomes, strict=True):
             result = results.get(_grade_id(node) or "")
             if result is not None and utils.is_grade(node):
                 write_result(node, result, hints, lesson)
-            else:
+            elif not unreadable:  # else the released cell, of which nothing is to be said
                 write_outcome(node, outcome, limits)
-        if self.explain_errors:
+        if self.explain_errors and not unreadable:
             explain_errors(nb, graded.outcomes)
 
     def secret_path(self) -> Path:
@@ -188,6 +191,19 @@ def _names_in(path: Path, changed: int) -> frozenset[str] | None:
         return defined_names(read_code_cells(path))
     except (OSError, ValueError):
         return None
+
+
+def _results(
+    nodes: Sequence[NotebookNode], graded: Graded, unreadable: bool
+) -> dict[str, CellResult]:
+    """By grade cell, its result as it is to be told."""
+    if unreadable:
+        return {result.grade_id: told_as_unreadable(result) for result in graded.results}
+    stopped = stopped_answers(nodes, graded.outcomes)
+    return {
+        result.grade_id: told_as_stopped(result) if result.grade_id in stopped else result
+        for result in graded.results
+    }
 
 
 def _beside(files: Mapping[str, bytes]) -> dict[str, str]:

@@ -44,6 +44,7 @@ def cell_html(
     points: float,
     hints: Hints = "full",
     lesson: Mapping[str, str] | None = None,
+    given: float | None = None,
 ) -> str:
     """The checks of one grade cell, as a self-contained fragment.
 
@@ -52,15 +53,26 @@ def cell_html(
         points: what the cell is worth.
         hints: how much of a check that failed is told.
         lesson: the headings of the notebook, as ``sections.headings`` finds them.
+        given: what a person gave for it, where that is something else than the checks gave.
     """
-    score = _("{score:g} of {points:g} points", score=result.score(points), points=points)
+    earned = result.score(points)
+    score = _("{score:g} of {points:g} points", score=earned, points=points)
+    between = " · "
+    if given is not None:
+        between = " "
+        score = _(
+            "The checks gave {score:g} of {points:g}; your teacher gave {given:g}.",
+            score=earned,
+            points=points,
+            given=given,
+        )
     passed = sum(check.status == "passed" for check in result.checks)
     counted = _("{passed} of {all} checks right", passed=passed, all=len(result.checks))
     rows = "".join(_row(check, hints, lesson or {}) for check in result.checks)
     return (
         f'<div class="autograder" style="{_BOX}">'
         f'<p style="margin:0 0 .5em"><strong style="font-size:115%">{escape(score)}</strong>'
-        f" · {escape(counted)}</p>"
+        f"{between}{escape(counted)}</p>"
         f'<ul style="list-style:none;margin:0;padding:0">{rows}</ul></div>'
     )
 

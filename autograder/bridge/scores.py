@@ -28,7 +28,7 @@ class StoredGrade:
     score: float
     """With a manual score in the place of the automatic one, and extra credit."""
     awaits_person: bool
-    """Nobody has given the score that it needs yet."""
+    """A person must still give its score, or look again at the one that they gave."""
 
 
 @dataclass
@@ -67,10 +67,10 @@ def read_scores(course: Course, assignment: str) -> AssignmentScores:
         of_this = SubmittedAssignment.assignment_id == master.id
         for student in gradebook.db.scalars(select(SubmittedAssignment.student_id).where(of_this)):
             found.grades[student] = {}
-        for student, notebook, cell, score, manual, needs_person in gradebook.db.execute(
+        for student, notebook, cell, score, needs_person in gradebook.db.execute(
             _grades().where(of_this)
         ):
-            grade = StoredGrade(float(score or 0.0), bool(needs_person) and manual is None)
+            grade = StoredGrade(float(score or 0.0), bool(needs_person))
             found.grades[student][notebook, cell] = grade
     return found
 
@@ -83,7 +83,6 @@ def _grades() -> Any:
             Notebook.name,
             BaseCell.name,
             Grade.score,
-            Grade.manual_score,
             Grade.needs_manual_grade,
         )
         .select_from(Grade)

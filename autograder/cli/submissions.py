@@ -174,6 +174,7 @@ def _score_of(summary: Summary) -> dict[str, Any]:
         "score": None if summary.error else summary.score,
         "max_score": None if summary.error else summary.max_score,
         "unchanged": summary.skipped,
+        "needs_person": summary.needs_person,
         "problem": summary.problem,
         "notes": summary.notes,
         "faults": summary.faults,
@@ -197,7 +198,8 @@ def _print_scores(done: list[Summary]) -> None:
     print_line(
         f"{len(graded)} of {len(done)} submissions graded, mean {_mean(done) or 0:.1f} points; "
         f"{sum(bool(one.problem) for one in done)} unreadable or missing, "
-        f"{sum(bool(one.faults) for one in done)} with grader faults"
+        f"{sum(bool(one.faults) for one in done)} with grader faults, "
+        f"{sum(one.needs_person for one in done)} need a person"
     )
 
 
@@ -210,6 +212,7 @@ def _remarks(summary: Summary) -> Text:
             else []
         ),
         *(Text.assemble(("grader fault", "magenta"), f" {fault}") for fault in summary.faults),
+        *([Text("needs a person", "magenta")] if summary.needs_person else []),
         *map(Text, summary.notes),
         *([Text("unchanged", "dim")] if summary.skipped else []),
     ]

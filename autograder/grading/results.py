@@ -1,13 +1,30 @@
 """Results of grading: one record per check and per grade cell, and how they travel."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
+from autograder.messages import translate as _
 from autograder.runner.events import valid_text
 
 CheckStatus = Literal["passed", "failed", "not attempted", "fault"]
 """``fault``: the grader itself failed, which is never the student's mistake."""
+
+
+def not_made(name: str) -> str:
+    """What a check says that finds no such name."""
+    return _("`{name}` does not exist yet.", name=name)
+
+
+def name_not_made(message: str) -> str | None:
+    """The name of which ``not_made`` says in a message, in the same language, that it is missing.
+
+    What stands before it in the message does not matter.
+    """
+    before, after = not_made("\0").split("\0")
+    found = re.search(f"{re.escape(before)}([^`]+){re.escape(after)}$", message)
+    return None if found is None else found[1]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import torch
 
 from autograder.grading import trace
 from autograder.grading.notebook import Place
+from autograder.grading.results import not_made
 from autograder.messages import translate as _
 from autograder.runner.checkpoint import NOT_EMULATED, Call, CallFailed, Checkpoint
 from autograder.runner.values import (
@@ -188,7 +189,7 @@ class Submission:
                     "correct the name here or there"
                 ) from None
             raise NotAttempted(
-                self._told(_("`{name}` does not exist yet.", name=name)),
+                self._told(not_made(name)),
                 _("Write your answer in the cell above, run it, and check for errors in it."),
             ) from None
         except WireError as error:

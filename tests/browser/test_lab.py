@@ -313,7 +313,8 @@ def test_a_grade_and_a_comment_of_the_teacher_s_reach_the_student(
     page.locator(".jp-DirListing-item", has_text=f"{ASSIGNMENT}.html").dblclick()
     feedback = page.frame_locator(".jp-HTMLViewer iframe")
     expect(feedback.get_by_text(COMMENT)).to_be_visible()
-    expect(feedback.get_by_text(f"{ASSIGNMENT} (Score: 3.5 / 25.0)")).to_be_visible()
+    title = f"{ASSIGNMENT}: 3.5 de 25 puntos"
+    expect(feedback.get_by_role("heading", name=title)).to_be_visible()
     expect(feedback.locator(".autograder").filter(has_text="int64")).to_contain_text(
         "3 de 4 puntos"
     )

@@ -319,7 +319,8 @@ def test_a_second_look_changes_nothing_and_is_shown_in_lines(root: Path, graded:
     assert rows[1] == ["one", "ana", "4", "4", "unchanged"]
     assert rows[3][1] == "ev [31mil" and rows[3][4].startswith("NOT GRADED the folder name")
     assert done.stdout.splitlines()[-1] == (
-        "2 of 3 submissions graded, mean 2.0 points; 0 unreadable or missing, 0 with grader faults"
+        "2 of 3 submissions graded, mean 2.0 points; 0 unreadable or missing, "
+        "0 with grader faults, 0 need a person"
     )
     assert "\x1b" not in done.stdout + done.stderr
 

@@ -194,6 +194,19 @@ def test_a_score_given_by_hand_stays_and_is_told(root: Path, grade: Grade) -> No
     assert (summary.score, summary.skipped) == (4.5, True)
 
 
+def test_a_score_given_by_hand_before_another_submission_needs_a_person(
+    root: Path, grade: Grade
+) -> None:
+    assert not grade()[0].needs_person
+    with Course(root).gradebook() as gradebook:
+        gradebook.find_grade("check-b", "one", "one", "ana").manual_score = 0.5
+        gradebook.db.commit()
+    submit(root, 3)
+    graded, unchanged = grade()[0], grade()[0]
+    assert (graded.skipped, graded.needs_person) == (False, True)
+    assert (unchanged.skipped, unchanged.needs_person) == (True, True)
+
+
 def test_a_gradebook_that_was_lost_is_filled_again(root: Path, grade: Grade) -> None:
     os.remove(root / "gradebook.db")
     Course(root).release("one")

@@ -244,6 +244,17 @@ def test_a_manual_score_counts_in_the_place_of_the_automatic_one(group: Class) -
     assert files["students"][0]["sum"] == "3.0"
 
 
+def test_a_manual_score_to_look_at_again_awaits_a_person(group: Class) -> None:
+    group.hand_in("ana", [0, 0, 0])
+    with group.course.gradebook() as gradebook:
+        grade = gradebook.find_grade("sum", "one", "one", "ana")
+        grade.manual_score, grade.needs_manual_grade = 3.0, True  # as after another submission
+        gradebook.db.commit()
+    page, files = group.report()
+    assert files["students"][0]["awaits_person"] == "yes"
+    assert "1 students have exercises that a person must still grade" in said(page)
+
+
 def test_a_damaged_autograded_notebook_leaves_the_scores(group: Class) -> None:
     group.hand_in("ana", [4, 4, 4], checks={"sum": [check()]})
     (group.course.folder("autograded", "one", "ana") / "one.ipynb").write_text("{")

@@ -78,7 +78,7 @@ def test_what_is_handed_in_is_graded_and_its_feedback_can_be_read(world: World) 
     assert (attempt.state, attempt.score, attempt.maximum) == ("graded", 7.0, 10.0)
     assert attempt.counts and attempt.in_gradebook and attempt.graded == world.clock.now
     assert world.score_in_gradebook("ana") == 7.0
-    assert "x = 7" in page_of(world, attempt) and "7.0 / 10" in page_of(world, attempt)
+    assert "x = 7" in page_of(world, attempt) and "7 of 10 points" in page_of(world, attempt)
 
 
 def test_nbgrader_finds_the_hand_in_as_its_own_tools_leave_it(world: World) -> None:
@@ -644,7 +644,7 @@ def test_what_a_person_gave_is_on_the_page_once_it_is_released(world: World) -> 
         service.wake()
         wait_for(world.is_settled)
     (row,) = world.rows()
-    assert "Well argued." in page_of(world, row) and "9.0 / 10" in page_of(world, row)
+    assert "Well argued." in page_of(world, row) and "9 of 10 points" in page_of(world, row)
     assert row.score == 9.0 and world.tries()["ana"] == 1, "it was not graded again"
     world.give_by_hand("ana", 9)
     release(world.engine, world.course, world.settings, "one", actor="prof")
