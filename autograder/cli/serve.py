@@ -58,9 +58,9 @@ def serve(
       autograder serve --url https://grader.example
     """
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        from autograder.bridge.course import CourseError
+    from autograder.bridge.course import CourseError
 
+    if missing:
         raise CourseError(
             f"`autograder serve` needs packages that are not installed ({', '.join(missing)}): "
             "pip install 'pytorch-autograder[lms]'"
