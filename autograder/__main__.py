@@ -1,4 +1,4 @@
-"""The program ``autograder``: Ctrl-C ends it without a traceback, while it starts as well."""
+"""The program ``autograder``: a signal ends it without a traceback, while it starts as well."""
 
 import signal
 import sys
@@ -19,11 +19,14 @@ def main() -> None:
     """Run the command line."""
     if sys.platform != "linux":
         sys.exit(_ELSEWHERE)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # as a scheduler ends what runs
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         command = _command()  # takes most of a second
         command()
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one must not disturb the end
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # a second one must not disturb the end
         sys.exit(INTERRUPTED)
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -241,6 +242,26 @@ def test_a_fault_of_ours_keeps_its_traceback_and_scripts_get_json_all_the_same()
     done = CliRunner().invoke(ending(Unknown("oh")), ["act", "--json"])
     assert isinstance(done.exception, Unknown)
     assert json.loads(done.stdout)["error"] == {"message": "Unknown: oh", "status": 1}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_command_with_its_status_and_an_object(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """A scheduler's SIGTERM as well as Ctrl-C, also before anything is graded."""
+    (tmp_path / "nbgrader_config.py").write_text(
+        "import sys, time\nprint('reading', file=sys.stderr, flush=True)\ntime.sleep(300)\n"
+    )
+    program = [sys.executable, "-m", "autograder", "--course", str(tmp_path), "check", "--json"]
+    with subprocess.Popen(
+        program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "reading\n"
+        process.send_signal(number)
+        out, told = process.communicate(timeout=60)
+    assert (process.returncode, told.strip()) == (130, "")
+    assert json.loads(out) == {"error": {"message": "interrupted", "status": 130}}
 
 
 # A course, graded once
