@@ -18,6 +18,7 @@ from traitlets import Float, Unicode
 from autograder.bridge.database import store
 from autograder.bridge.files import read_plain_files
 from autograder.bridge.inputs import environment
+from autograder.bridge.lookups import all_grade_cells
 from autograder.bridge.notebooks import METADATA
 from autograder.bridge.outputs import (
     explain_errors,
@@ -31,7 +32,7 @@ from autograder.bridge.sections import headings
 from autograder.bridge.seeds import Secret, read_secret, secret_path
 from autograder.bridge.settings import Jail
 from autograder.bridge.stopped import stopped_answers, told_as_stopped, told_as_unreadable
-from autograder.grading.cells import code_cells, read_code_cells
+from autograder.grading.cells import code_cells, points_of, read_code_cells
 from autograder.grading.client import Graded, GradingProcess
 from autograder.grading.names import defined_names
 from autograder.grading.results import CellResult
@@ -122,6 +123,7 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
             seed=seed,
             files=files,
             names=names,
+            grade_cells=self._grade_cells(facts["assignment"], facts["db_url"]),
             run_key=digest(cells_key, files_key, asdict(limits), seed, settings, environment()),
             known=known_checks(facts["notebook"]),
             language=language,
@@ -176,6 +178,16 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         path = Path(folder, f"{notebook}.ipynb")
         return _names_in(path, path.stat().st_mtime_ns) if path.is_file() else None
 
+    def _grade_cells(self, assignment: str, db_url: str) -> set[str]:
+        """The grade cells of all notebooks of an assignment, as released or in the source."""
+        with Gradebook(db_url) as gradebook:
+            found = all_grade_cells(gradebook, assignment)
+        directory = self._coursedir()
+        source = Path(directory.format_path(directory.source_directory, ".", assignment))
+        for path in source.glob("*.ipynb"):  # a new exercise may wait for the release
+            found |= _grade_cells_in(path, path.stat().st_mtime_ns)
+        return found
+
     def secret(self) -> Secret:
         """The secret that hidden inputs are made from.
 
@@ -191,6 +203,14 @@ def _names_in(path: Path, changed: int) -> frozenset[str] | None:
         return defined_names(read_code_cells(path))
     except (OSError, ValueError):
         return None
+
+
+@functools.lru_cache(maxsize=64)
+def _grade_cells_in(path: Path, changed: int) -> frozenset[str]:
+    try:
+        return frozenset(points_of(read_code_cells(path)))
+    except (OSError, ValueError):  # `autograder check` says so
+        return frozenset()
 
 
 def _results(

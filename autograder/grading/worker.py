@@ -171,7 +171,7 @@ class GradingLoop:
             self._versions[folder.name] = versions(self._course, folder)
         gc.freeze()  # what is there stays: no collection need look at it again
         with contextlib.suppress(WireClosed):  # whoever asks has ended, at any moment, and so do we
-            ready = sorted([list(key) for key in self._by_cell])
+            ready = sorted([*key, items[0].nodeid] for key, items in self._by_cell.items())
             self._channel.send({"ready": ready, "broken": self._broken})
             self._serve()
         return True
