@@ -37,6 +37,7 @@ from autograder.bridge.database import one_gradebook, undo
 from autograder.bridge.files import open_plain_file
 from autograder.bridge.gradebook import not_released, problem_of, problem_told
 from autograder.bridge.notebooks import METADATA
+from autograder.bridge.options import misspelt
 from autograder.bridge.outputs import read_result
 from autograder.bridge.preprocessors import RunGraders
 from autograder.bridge.record import Record, digest
@@ -164,7 +165,7 @@ class Course:
         """Read the configuration: nbgrader would go on without one that cannot be read.
 
         Raises:
-            CourseError: it cannot be read.
+            CourseError: it cannot be read, or has an option that does not exist.
         """
         path = self.root / "nbgrader_config.py"
         try:
@@ -177,6 +178,8 @@ class Course:
             lines = [frame.lineno for frame in frames if frame.filename == str(path)]
             where = f"{path}, line {lines[-1]}" if lines else path
             raise CourseError(f"{where}: {type(error).__name__}: {error}") from error
+        if wrong := misspelt(self.app.config):
+            raise CourseError(f"{path}: {wrong}")
 
     @contextmanager
     def _in_root(self) -> Iterator[None]:

@@ -137,8 +137,9 @@ class GradingProcess:
         notebook is run once more as it is, since that is hardly the grader's doing.
 
         Raises:
-            GradingError: the graders cannot be collected or belong to no cell, the walls that untrusted submissions
-                need cannot be had (unless ``allow_unsafe``), or the process fails otherwise.
+            GradingError: the graders cannot be collected or belong to no cell, the walls that
+                untrusted submissions need cannot be had (unless ``allow_unsafe``), or the process
+                fails otherwise.
         """
         self._start()
         if grade_cells is not None:
