@@ -93,13 +93,16 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """Run and grade one notebook."""
+        grade_cells = self._grade_cells(resources["nbgrader"]["assignment"])
         store()  # nobody must wait for the database while cells run
         language = self.language_of(resources["nbgrader"]["student"])
         with in_language(language):
-            self._grade(nb, resources, language)
+            self._grade(nb, resources, language, grade_cells)
         return nb, resources
 
-    def _grade(self, nb: NotebookNode, resources: Any, language: str) -> None:
+    def _grade(
+        self, nb: NotebookNode, resources: Any, language: str, grade_cells: set[str]
+    ) -> None:
         facts = resources["nbgrader"]
         course = Path.cwd()  # nbgrader's converters run in the course's root
         cells = code_cells(nb)
@@ -123,7 +126,7 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
             seed=seed,
             files=files,
             names=names,
-            grade_cells=self._grade_cells(facts["assignment"], facts["db_url"]),
+            grade_cells=grade_cells,
             run_key=digest(cells_key, files_key, asdict(limits), seed, settings, environment()),
             known=known_checks(facts["notebook"]),
             language=language,
@@ -178,11 +181,11 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         path = Path(folder, f"{notebook}.ipynb")
         return _names_in(path, path.stat().st_mtime_ns) if path.is_file() else None
 
-    def _grade_cells(self, assignment: str, db_url: str) -> set[str]:
+    def _grade_cells(self, assignment: str) -> set[str]:
         """The grade cells of all notebooks of an assignment, as released or in the source."""
-        with Gradebook(db_url) as gradebook:
-            found = all_grade_cells(gradebook, assignment)
         directory = self._coursedir()
+        with Gradebook(directory.db_url, directory.course_id) as gradebook:
+            found = all_grade_cells(gradebook, assignment)
         source = Path(directory.format_path(directory.source_directory, ".", assignment))
         for path in source.glob("*.ipynb"):  # a new exercise may wait for the release
             found |= _grade_cells_in(path, path.stat().st_mtime_ns)
