@@ -256,7 +256,8 @@ class Course:
         if problem := _name_problem(student):
             return Summary(assignment, student, error=problem)
         path = record.path_of(self.root, assignment, student)
-        depends_on = digest(self._stamp(assignment, student), self._inputs(assignment))
+        stamp = self._stamp(assignment, student)
+        depends_on = digest(stamp, self._inputs(assignment))
         known = Record() if force else Record.read(path)
         with one_gradebook():
             if known.inputs == depends_on and (
@@ -273,7 +274,7 @@ class Course:
             with record.grading(known) as kept:
                 self._convert(Autograde, assignment, student)
             stored = self._stored_of(assignment, student)
-            kept.score, kept.inputs = stored.automatic, depends_on
+            kept.score, kept.inputs, kept.submission = stored.automatic, depends_on, stamp
             found = Summary(assignment, student, stored.score, stored.most)
             found.needs_person = stored.needs_person
             summary = self._summary(found)
@@ -293,6 +294,19 @@ class Course:
             and known.inputs == digest(self._stamp(assignment, student), self._inputs(assignment))
             and self._unchanged(known, assignment, student) is not None
         )
+
+    def changed(self, assignment: str) -> list[str]:
+        """The students whose submission is another one than was graded."""
+        graded = {
+            student: Record.read(record.path_of(self.root, assignment, student)).submission
+            for student in self.students(assignment)
+            if not _name_problem(student)
+        }
+        return [
+            student
+            for student, stamp in graded.items()
+            if stamp and stamp != self._stamp(assignment, student)
+        ]
 
     def _unchanged(self, known: Record, assignment: str, student: str) -> Summary | None:
         """The summary of a grading that is still good; None if it is no longer stored."""

@@ -22,6 +22,7 @@ from autograder.cli.base import (
     print_line,
     print_warning,
 )
+from autograder.cli.stale import warn_of_changed
 from autograder.cli.status import Status
 from autograder.doctor.course import require_engine
 from autograder.grading.results import CheckResult
@@ -291,6 +292,8 @@ def write_feedback(
     _print_failures(followed.failed)
     folder = course.root / course.directory.feedback_directory
     print_line(f"feedback: {folder}/STUDENT/ASSIGNMENT/")
+    if not followed.at_once:
+        _warn_of_changed(course, tasks)
     answer(
         {
             "folder": str(folder),
@@ -310,6 +313,13 @@ def write_feedback(
     _end_early(followed)
     if followed.failed:
         sys.exit(Status.FAILED)
+
+
+def _warn_of_changed(course: Course, tasks: list[pool.Task]) -> None:
+    names, students = (
+        {getattr(task, what) for task in tasks} for what in ("assignment", "student")
+    )
+    warn_of_changed(course, sorted(names), students.pop() if len(students) == 1 else None)
 
 
 def _written_to(course: Course, summary: Summary) -> str | None:

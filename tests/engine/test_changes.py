@@ -9,11 +9,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 
 from autograder.bridge.course import Course
 from autograder.bridge.notebooks import METADATA
 from autograder.bridge.provenance import MADE_BY, differences
 from autograder.bridge.seeds import rotate_secret
+from autograder.cli import main
 from tests.small_course import make_course, nbgrader_cell, notebook_of
 
 CONFIG = """
@@ -208,3 +210,17 @@ def test_what_was_not_graded_cannot_be_shown(root: Path) -> None:
     done = command(root, "show", "one", "nobody")
     assert done.returncode == 1
     assert "autograder grade one --student nobody" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("arguments", ["export --to {to}", "report one --to {to}", "feedback one"])
+def test_scores_of_a_submission_that_has_changed_since_are_not_passed_on_without_a_word(
+    root: Path, tmp_path: Path, arguments: str
+) -> None:
+    hand_in(root, "ana", 7)
+    line = arguments.format(to=tmp_path / "out").split()
+    done = CliRunner().invoke(main, ["--course", str(root), *line])
+    assert done.exit_code == 0, done.stderr
+    assert (
+        "1 submission has changed since it was graded (ana): run `autograder grade one`"
+        in " ".join(done.stderr.split())
+    )
