@@ -61,7 +61,7 @@ class GradingProcess:
         self._channel: Channel | None = None
         self._bound: dict[tuple[str, str], str] = {}
         """By assignment and grade_id: the first grader that is marked so."""
-        self._broken: dict[str, str] = {}
+        self._broken: dict[str, tuple[str, str]] = {}
         self._refused: str | None = None
         self._was_killed = False
         """Whether the process that ended last was killed: it did not end by itself."""
@@ -79,9 +79,10 @@ class GradingProcess:
     def _require_whole(self, assignment: str) -> None:
         """Refuse an assignment of which some graders are missing: its scores would be wrong."""
         if assignment in self._broken:
+            path, why = self._broken[assignment]
             raise GradingError(
-                f"the graders in {self._broken[assignment]} cannot be imported; "
-                f"`autograder check {assignment}` says why"
+                f"the graders in {path} cannot be imported ({why}): correct it; "
+                f"`autograder check {assignment}` says more"
             )
 
     def _require_bound(self, assignment: str, grade_cells: Collection[str]) -> None:
@@ -244,7 +245,7 @@ class GradingProcess:
             )
             raise GradingError(self._refused) from error
         self._bound = {(name, grade_id): grader for name, grade_id, grader in ready["ready"]}
-        self._broken = ready["broken"]
+        self._broken = {name: (path, why) for name, (path, why) in ready["broken"].items()}
 
     def _end(self, error: WireError) -> None:
         """Take note of how it ended, if it has, and end it and everything that it started."""
