@@ -112,7 +112,8 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         files = read_plain_files(Path(resources["metadata"]["path"]), _FILES_BYTES, _FILES_BYTES)
         packages = self.packages(for_graders=True)
         names = self._names(facts["assignment"], facts["notebook"])
-        cells_key, files_key = digest(list(map(asdict, cells))), digest(_beside(files))
+        unpaid = [[cell.source, cell.grade_id, cell.solution] for cell in cells]
+        cells_key, files_key = digest(unpaid), digest(_beside(files))
         settings = {
             "check_seconds": self.check_seconds,
             "allow_unsafe": self.allow_unsafe,
@@ -138,6 +139,7 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         nb.metadata.setdefault(METADATA, {})[MADE_BY] = made_by(
             versions=graded.versions,
             cells=cells_key,
+            points=points_of(cells),
             files=files_key,
             secret=secret.fingerprint,
             seed=seed,

@@ -41,8 +41,8 @@ def test_even(submission):
 """
 
 
-def notebook(a: int) -> object:
-    return notebook_of([nbgrader_cell(f"a = {a}", "a"), nbgrader_cell("# a", "check-a", 4)])
+def notebook(a: int, points: float = 4) -> object:
+    return notebook_of([nbgrader_cell(f"a = {a}", "a"), nbgrader_cell("# a", "check-a", points)])
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_every_score_knows_what_made_it(root: Path) -> None:
     path = course.folder("autograded", "one", "ana") / "one.ipynb"
     facts = json.loads(path.read_text())["metadata"][METADATA][MADE_BY]
     assert set(facts) == {
-        *("graded", "cells", "files", "graders", "solutions", "walls"),
+        *("graded", "cells", "points", "files", "graders", "solutions", "walls"),
         *("secret", "seed", "engine", "packages", "limits", "settings"),
     }
     assert facts["packages"]["torch"] and facts["limits"]["cell_seconds"] == 10
@@ -224,3 +224,10 @@ def test_scores_of_a_submission_that_has_changed_since_are_not_passed_on_without
         "1 submission has changed since it was graded (ana): run `autograder grade one`"
         in " ".join(done.stderr.split())
     )
+
+
+def test_points_that_were_released_are_the_reason(root: Path) -> None:
+    nbformat.write(notebook(2, points=8), root / "source/one/one.ipynb")
+    assert command(root, "release", "one").returncode == 0
+    done = command(root, "grade", "--diff", "--student", "bea", "--jobs", "1")
+    assert "points: check-a 4 → 8" in done.stdout and "the submission" not in done.stdout
