@@ -27,6 +27,18 @@ def warn_of_changed(
             )
 
 
+def warn_of_source(course: "Course", assignments: Iterable[str]) -> None:
+    """Say which assignments have other points in their source than were released."""
+    from autograder.bridge.released import changes_of_source
+
+    for name in assignments:
+        if changes := changes_of_source(course, name):
+            print_warning(
+                f"the source of {name} has points or grade cells that were not released "
+                f"({listed(changes)}): run `autograder release {name}`"
+            )
+
+
 def listed(texts: list[str]) -> str:
     """The first of several texts, in one."""
     return ", ".join(texts[:_NAMED]) + (" …" if len(texts) > _NAMED else "")

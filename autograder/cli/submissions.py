@@ -22,7 +22,7 @@ from autograder.cli.base import (
     print_line,
     print_warning,
 )
-from autograder.cli.stale import warn_of_changed
+from autograder.cli.stale import warn_of_changed, warn_of_source
 from autograder.cli.status import Status
 from autograder.doctor.course import require_engine
 from autograder.grading.results import CheckResult
@@ -119,6 +119,12 @@ def _end_early(followed: _Followed, goes_on: bool = False) -> None:
     sys.exit(Status.FAILED if followed.failure is not None else Status.INTERRUPTED)
 
 
+def _warn_of_source(course: Course, tasks: list[pool.Task], followed: _Followed) -> None:
+    """Say what waits for a release, unless there are other worries."""
+    if followed.failure is None and not followed.at_once:
+        warn_of_source(course, sorted({task.assignment for task in tasks}))
+
+
 def _how_far(followed: _Followed) -> dict[str, Any]:
     """For scripts: what is left, and what kept it from being done."""
     failure = followed.failure
@@ -153,6 +159,7 @@ def grade(course: Course, tasks: list[pool.Task], jobs: int, stopping: pool.Stop
     if followed.done and not followed.at_once:
         _print_scores(followed.done)
     _warn_of_missing_walls(lacking)
+    _warn_of_source(course, tasks, followed)
     answer(
         {
             "submissions": [_score_of(one) for one in followed.done],
@@ -236,6 +243,7 @@ def show_changes(
         changes = compare(course, scratch, followed.done)
     current = len(tasks) - len(left)
     _print_changes(changes, current)
+    _warn_of_source(course, tasks, followed)
     answer(
         {
             "changes": [asdict(one) for one in changes.changes],

@@ -226,8 +226,16 @@ def test_scores_of_a_submission_that_has_changed_since_are_not_passed_on_without
     )
 
 
-def test_points_that_were_released_are_the_reason(root: Path) -> None:
+def test_points_that_were_not_released_are_told_and_once_released_are_the_reason(
+    root: Path,
+) -> None:
     nbformat.write(notebook(2, points=8), root / "source/one/one.ipynb")
+    done = command(root, "grade", "--diff", "--student", "bea", "--jobs", "1")
+    told = " ".join(done.stderr.split())
+    assert "source of one" in told and "(check-a: 4 → 8 points)" in told
+    assert "run `autograder release one`" in told
+    assert "0 submissions would earn other points" in done.stdout
     assert command(root, "release", "one").returncode == 0
     done = command(root, "grade", "--diff", "--student", "bea", "--jobs", "1")
+    assert "source of one" not in done.stderr
     assert "points: check-a 4 → 8" in done.stdout and "the submission" not in done.stdout
