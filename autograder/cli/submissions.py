@@ -22,7 +22,7 @@ from autograder.cli.base import (
     print_line,
     print_warning,
 )
-from autograder.cli.stale import warn_of_changed, warn_of_source
+from autograder.cli.stale import listed, warn_of_changed, warn_of_source
 from autograder.cli.status import Status
 from autograder.doctor.course import require_engine
 from autograder.grading.results import CheckResult
@@ -202,13 +202,25 @@ def _print_scores(done: list[Summary]) -> None:
         score = "–" if one.error else f"{one.score:g}"
         table.add(one.assignment, one.student, score, f"{one.max_score:g}", _remarks(one))
     console.print(table)
-    graded = [one for one in done if not one.error]
+    _print_faults(done)
+    graded, mean = [one for one in done if not one.error], _mean(done)
     print_line(
-        f"{len(graded)} of {len(done)} submissions graded, mean {_mean(done) or 0:.1f} points; "
+        f"{len(graded)} of {len(done)} submissions graded, mean "
+        f"{'–' if mean is None else f'{mean:.1f}'} points; "
         f"{sum(bool(one.problem) for one in done)} unreadable or missing, "
         f"{sum(bool(one.faults) for one in done)} with grader faults, "
         f"{sum(one.needs_person for one in done)} need a person"
     )
+
+
+def _print_faults(done: list[Summary]) -> None:
+    """Each fault of graders once, with those whose scores it touches."""
+    touched: dict[str, dict[str, None]] = {}
+    for one in done:
+        for fault in one.faults:
+            touched.setdefault(fault, {})[_name_of(one)] = None
+    for fault, names in touched.items():
+        print_warning(f"grader fault, of {listed([*names])}: {fault}")
 
 
 def _remarks(summary: Summary) -> Text:
@@ -219,7 +231,7 @@ def _remarks(summary: Summary) -> Text:
             if summary.problem
             else []
         ),
-        *(Text.assemble(("grader fault", "magenta"), f" {fault}") for fault in summary.faults),
+        *([Text("grader fault", "magenta")] if summary.faults else []),
         *([Text("needs a person", "magenta")] if summary.needs_person else []),
         *map(Text, summary.notes),
         *([Text("unchanged", "dim")] if summary.skipped else []),
