@@ -10,6 +10,7 @@ from rich.text import Text
 
 from autograder import doctor, pool
 from autograder.bridge.course import Course, CourseError, GradebookError, Summary
+from autograder.bridge.scores import read_scores
 from autograder.bridge.scratch import scratch_course
 from autograder.changes import Autograded, Changes, compare
 from autograder.cli.base import (
@@ -359,17 +360,26 @@ def show(course: Course, assignment: str, student: str) -> None:
     """
     folder = course.folder("autograded", assignment, student)
     found = Autograded.read(folder)
-    if not found.checks:
+    if not found.made_by:
         raise CourseError(
             f"nothing graded in {folder}: run `autograder grade {assignment} --student {student}`"
         )
     scores = course.scores(assignment).get(student, {})
-    for grade_id, checks in found.checks.items():
+    others = {
+        name: grade
+        for (_, name), grade in read_scores(course, assignment).grades.get(student, {}).items()
+        if name not in found.checks
+    }
+    scores |= {name: grade.score for name, grade in others.items()}
+    exercises = {**found.checks, **dict.fromkeys(others, ())}
+    for grade_id, checks in exercises.items():
         score = scores.get(grade_id, 0)
         print_line(f"{grade_id}: {score:g} point{'' if score == 1 else 's'}", "bold")
-        for check in checks:
-            for line in _lines_of(check):
-                print_line(f"  {line}")
+        lines = [line for check in checks for line in _lines_of(check)]
+        if grade_id in others:
+            lines = ["awaits a person" if others[grade_id].awaits_person else "no hidden checks"]
+        for line in lines:
+            print_line(f"  {line}")
     print_line("made by", "bold")
     for notebook, made_by in found.made_by.items():
         print_line(f"  {notebook}")
@@ -385,7 +395,7 @@ def show(course: Course, assignment: str, student: str) -> None:
                     "score": scores.get(grade_id, 0.0),
                     "checks": [asdict(check) for check in checks],
                 }
-                for grade_id, checks in found.checks.items()
+                for grade_id, checks in exercises.items()
             ],
             "made_by": found.made_by,
         }

@@ -403,6 +403,19 @@ def test_a_fault_of_a_grader_is_told_once_with_those_whom_it_touches(faulty: Pat
     assert "grader fault, of one/ana, one/bea: " in told and "test_one.py:5: AttributeError" in told
 
 
+def test_show_lists_exercises_without_hidden_checks_so_that_the_points_add_up(faulty: Path) -> None:
+    assert command(faulty, "grade", "--jobs", "1").returncode == 0
+    told = command(faulty, "show", "one", "ana").stdout
+    assert "inside: 1 point\n  no hidden checks\n" in told
+    assert "essay: 0 points\n  awaits a person\n" in told
+    document = json.loads(command(faulty, "show", "one", "ana", "--json").stdout)
+    assert {one["grade_id"]: one["score"] for one in document["exercises"]} == {
+        "check-a": 0.0,
+        "inside": 1.0,
+        "essay": 0.0,
+    }
+
+
 def test_where_nothing_was_graded_there_is_no_mean(faulty: Path) -> None:
     (faulty / "tests/graders/one/test_broken.py").write_text("def (\n")
     try:
