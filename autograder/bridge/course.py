@@ -37,6 +37,7 @@ from autograder.bridge.database import one_gradebook, undo
 from autograder.bridge.files import open_plain_file
 from autograder.bridge.gradebook import not_released, problem_of, problem_told
 from autograder.bridge.notebooks import METADATA
+from autograder.bridge.options import misspelt
 from autograder.bridge.outputs import read_result
 from autograder.bridge.preprocessors import RunGraders
 from autograder.bridge.record import Record, digest
@@ -164,7 +165,7 @@ class Course:
         """Read the configuration: nbgrader would go on without one that cannot be read.
 
         Raises:
-            CourseError: it cannot be read.
+            CourseError: it cannot be read, or has an option that does not exist.
         """
         path = self.root / "nbgrader_config.py"
         try:
@@ -177,6 +178,8 @@ class Course:
             lines = [frame.lineno for frame in frames if frame.filename == str(path)]
             where = f"{path}, line {lines[-1]}" if lines else path
             raise CourseError(f"{where}: {type(error).__name__}: {error}") from error
+        if wrong := misspelt(self.app.config):
+            raise CourseError(f"{path}: {wrong}")
 
     @contextmanager
     def _in_root(self) -> Iterator[None]:
@@ -253,7 +256,8 @@ class Course:
         if problem := _name_problem(student):
             return Summary(assignment, student, error=problem)
         path = record.path_of(self.root, assignment, student)
-        depends_on = digest(self._stamp(assignment, student), self._inputs(assignment))
+        stamp = self._stamp(assignment, student)
+        depends_on = digest(stamp, self._inputs(assignment))
         known = Record() if force else Record.read(path)
         with one_gradebook():
             if known.inputs == depends_on and (
@@ -270,7 +274,7 @@ class Course:
             with record.grading(known) as kept:
                 self._convert(Autograde, assignment, student)
             stored = self._stored_of(assignment, student)
-            kept.score, kept.inputs = stored.automatic, depends_on
+            kept.score, kept.inputs, kept.submission = stored.automatic, depends_on, stamp
             found = Summary(assignment, student, stored.score, stored.most)
             found.needs_person = stored.needs_person
             summary = self._summary(found)
@@ -290,6 +294,19 @@ class Course:
             and known.inputs == digest(self._stamp(assignment, student), self._inputs(assignment))
             and self._unchanged(known, assignment, student) is not None
         )
+
+    def changed(self, assignment: str) -> list[str]:
+        """The students whose submission is another one than was graded."""
+        graded = {
+            student: Record.read(record.path_of(self.root, assignment, student)).submission
+            for student in self.students(assignment)
+            if not _name_problem(student)
+        }
+        return [
+            student
+            for student, stamp in graded.items()
+            if stamp and stamp != self._stamp(assignment, student)
+        ]
 
     def _unchanged(self, known: Record, assignment: str, student: str) -> Summary | None:
         """The summary of a grading that is still good; None if it is no longer stored."""

@@ -8,7 +8,7 @@ of a notebook all at once.
 from collections.abc import Callable
 from typing import Any, Final
 
-from nbgrader.api import BaseCell, Comment, Grade, Gradebook, GradeCell
+from nbgrader.api import Assignment, BaseCell, Comment, Grade, Gradebook, GradeCell, Notebook
 
 _ROWS: Final = (
     "find_assignment",
@@ -87,6 +87,13 @@ def grade_cells(gradebook: Any, notebook: str, assignment: str) -> dict[str, Any
     row = gradebook.find_notebook(notebook, assignment)
     cells = gradebook.db.query(GradeCell).filter(GradeCell.notebook_id == row.id)
     return {cell.name: cell for cell in cells}
+
+
+def all_grade_cells(gradebook: Any, assignment: str) -> set[str]:
+    """The names of the cells of all notebooks of an assignment that have automatic points."""
+    query = gradebook.db.query(GradeCell.name).join(Notebook, Notebook.id == GradeCell.notebook_id)
+    of_this = query.join(Assignment, Assignment.id == Notebook.assignment_id)
+    return {name for (name,) in of_this.filter(Assignment.name == assignment)}
 
 
 def _grades(gradebook: Any, notebook: str, assignment: str, student: str) -> dict[str, Any]:

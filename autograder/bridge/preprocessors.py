@@ -18,6 +18,7 @@ from traitlets import Float, Unicode
 from autograder.bridge.database import store
 from autograder.bridge.files import read_plain_files
 from autograder.bridge.inputs import environment
+from autograder.bridge.lookups import all_grade_cells
 from autograder.bridge.notebooks import METADATA
 from autograder.bridge.outputs import (
     explain_errors,
@@ -31,7 +32,7 @@ from autograder.bridge.sections import headings
 from autograder.bridge.seeds import Secret, read_secret, secret_path
 from autograder.bridge.settings import Jail
 from autograder.bridge.stopped import stopped_answers, told_as_stopped, told_as_unreadable
-from autograder.grading.cells import code_cells, read_code_cells
+from autograder.grading.cells import code_cells, points_of, read_code_cells
 from autograder.grading.client import Graded, GradingProcess
 from autograder.grading.names import defined_names
 from autograder.grading.results import CellResult
@@ -92,13 +93,16 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """Run and grade one notebook."""
+        grade_cells = self._grade_cells(resources["nbgrader"]["assignment"])
         store()  # nobody must wait for the database while cells run
         language = self.language_of(resources["nbgrader"]["student"])
         with in_language(language):
-            self._grade(nb, resources, language)
+            self._grade(nb, resources, language, grade_cells)
         return nb, resources
 
-    def _grade(self, nb: NotebookNode, resources: Any, language: str) -> None:
+    def _grade(
+        self, nb: NotebookNode, resources: Any, language: str, grade_cells: set[str]
+    ) -> None:
         facts = resources["nbgrader"]
         course = Path.cwd()  # nbgrader's converters run in the course's root
         cells = code_cells(nb)
@@ -108,7 +112,8 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         files = read_plain_files(Path(resources["metadata"]["path"]), _FILES_BYTES, _FILES_BYTES)
         packages = self.packages(for_graders=True)
         names = self._names(facts["assignment"], facts["notebook"])
-        cells_key, files_key = digest(list(map(asdict, cells))), digest(_beside(files))
+        unpaid = [[cell.source, cell.grade_id, cell.solution] for cell in cells]
+        cells_key, files_key = digest(unpaid), digest(_beside(files))
         settings = {
             "check_seconds": self.check_seconds,
             "allow_unsafe": self.allow_unsafe,
@@ -122,6 +127,7 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
             seed=seed,
             files=files,
             names=names,
+            grade_cells=grade_cells,
             run_key=digest(cells_key, files_key, asdict(limits), seed, settings, environment()),
             known=known_checks(facts["notebook"]),
             language=language,
@@ -133,6 +139,7 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         nb.metadata.setdefault(METADATA, {})[MADE_BY] = made_by(
             versions=graded.versions,
             cells=cells_key,
+            points=points_of(cells),
             files=files_key,
             secret=secret.fingerprint,
             seed=seed,
@@ -176,6 +183,16 @@ class RunGraders(Jail, NbGraderPreprocessor):  # type: ignore[misc]
         path = Path(folder, f"{notebook}.ipynb")
         return _names_in(path, path.stat().st_mtime_ns) if path.is_file() else None
 
+    def _grade_cells(self, assignment: str) -> set[str]:
+        """The grade cells of all notebooks of an assignment, as released or in the source."""
+        directory = self._coursedir()
+        with Gradebook(directory.db_url, directory.course_id) as gradebook:
+            found = all_grade_cells(gradebook, assignment)
+        source = Path(directory.format_path(directory.source_directory, ".", assignment))
+        for path in source.glob("*.ipynb"):  # a new exercise may wait for the release
+            found |= _grade_cells_in(path, path.stat().st_mtime_ns)
+        return found
+
     def secret(self) -> Secret:
         """The secret that hidden inputs are made from.
 
@@ -191,6 +208,14 @@ def _names_in(path: Path, changed: int) -> frozenset[str] | None:
         return defined_names(read_code_cells(path))
     except (OSError, ValueError):
         return None
+
+
+@functools.lru_cache(maxsize=64)
+def _grade_cells_in(path: Path, changed: int) -> frozenset[str]:
+    try:
+        return frozenset(points_of(read_code_cells(path)))
+    except (OSError, ValueError):  # `autograder check` says so
+        return frozenset()
 
 
 def _results(

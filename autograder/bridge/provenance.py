@@ -18,6 +18,7 @@ _ALWAYS: Final = ("torch", "numpy", "matplotlib", "pytest", "nbgrader", "nbconve
 _WHEN: Final = "graded"
 _TOLD: Final[Mapping[str, str]] = {
     "cells": "the submission",
+    "points": "points",
     "files": "files beside the submission",
     "graders": "the graders",
     "solutions": "the solutions or other modules of the course",
@@ -35,6 +36,7 @@ def made_by(
     *,
     versions: Mapping[str, Any],
     cells: str,
+    points: Mapping[str, float],
     files: str,
     secret: str,
     seed: int,
@@ -47,6 +49,7 @@ def made_by(
     Args:
         versions: digests of the graders and solutions, and the walls, as the grading process ran.
         cells: a digest of the notebook's code cells.
+        points: those of its grade cells.
         files: a digest of what lies beside the notebook.
         secret: the fingerprint of the course's secret.
         seed: that of the hidden inputs. It is kept as a fingerprint would be: whoever reads an
@@ -58,6 +61,7 @@ def made_by(
     return {
         _WHEN: datetime.now(UTC).isoformat(timespec="seconds"),
         "cells": cells,
+        "points": {name: f"{most:g}" for name, most in points.items()},
         "files": files,
         **versions,
         "secret": {"fingerprint": secret},

@@ -27,6 +27,8 @@ class Record:
     """A digest of all that its grading depended on."""
     score: float = 0.0
     """Its automatic score."""
+    submission: str = ""
+    """A digest of what was handed in."""
     summary: dict[str, Any] = field(default_factory=dict)
     """What was told of it."""
     checks: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
@@ -40,7 +42,13 @@ class Record:
             checks = {name: (key, dict(result)) for name, (key, result) in facts["checks"].items()}
             for _key, result in checks.values():
                 CheckResult(**result)
-            return cls(str(facts["inputs"]), float(facts["score"]), dict(facts["summary"]), checks)
+            return cls(
+                inputs=str(facts["inputs"]),
+                score=float(facts["score"]),
+                submission=str(facts["submission"]),
+                summary=dict(facts["summary"]),
+                checks=checks,
+            )
         except (OSError, ValueError, KeyError, TypeError):  # none, or of another version
             return cls()
 

@@ -17,6 +17,7 @@ from autograder.cli.base import (
     print_line,
     print_warning,
 )
+from autograder.cli.stale import warn_of_changed
 
 if TYPE_CHECKING:  # slow to import
     from autograder.bridge.course import Course
@@ -97,6 +98,7 @@ def export(
         course, chosen = open_course(ctx, assignments)
         titles = _titles(columns, chosen)
         _export_as(course, kind, chosen, template=template, titles=titles, to=to)
+        warn_of_changed(course, chosen)
         return
     if assignments or template or columns:
         raise click.UsageError("--assignment, --template and --column go with --as")
@@ -104,6 +106,7 @@ def export(
     _require_folder(to)
     course.export(to)
     print_line(f"scores: {to}")
+    warn_of_changed(course, course.assignments())
     answer(_export_document("nbgrader", course.assignments(), to, []))
 
 
@@ -213,6 +216,7 @@ def report(
         f"{made.graded} of {len(made.students)} students graded; {len(suspicious)} suspicious "
         f"exercises, {made.likeness.found} pairs that look alike\nreport: {folder / PAGE}"
     )
+    warn_of_changed(course, [assignment])
     answer(
         {
             "assignment": assignment,

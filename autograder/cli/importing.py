@@ -88,6 +88,8 @@ def import_command(
     )  # fmt: skip
     is_written = _write_map(report, write_map)
     _print(report, dry_run, write_map if is_written else None)
+    if not dry_run and any(one.outcome in ("imported", "replaced") for one in report.received):
+        print_line(f"next: autograder grade {assignment}")
     answer(_document(report, assignment, dry_run))
     if not report.is_whole:
         print_error("not all of it was taken; see the list")

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from autograder import doctor, pool
 from autograder.bridge.course import Course, CourseError, GradebookError, Summary
+from autograder.bridge.scores import read_scores
 from autograder.bridge.scratch import scratch_course
 from autograder.changes import Autograded, Changes, compare
 from autograder.cli.base import (
@@ -22,6 +23,7 @@ from autograder.cli.base import (
     print_line,
     print_warning,
 )
+from autograder.cli.stale import listed, warn_of_changed, warn_of_source
 from autograder.cli.status import Status
 from autograder.doctor.course import require_engine
 from autograder.grading.results import CheckResult
@@ -118,6 +120,12 @@ def _end_early(followed: _Followed, goes_on: bool = False) -> None:
     sys.exit(Status.FAILED if followed.failure is not None else Status.INTERRUPTED)
 
 
+def _warn_of_source(course: Course, tasks: list[pool.Task], followed: _Followed) -> None:
+    """Say what waits for a release, unless there are other worries."""
+    if followed.failure is None and not followed.at_once:
+        warn_of_source(course, sorted({task.assignment for task in tasks}))
+
+
 def _how_far(followed: _Followed) -> dict[str, Any]:
     """For scripts: what is left, and what kept it from being done."""
     failure = followed.failure
@@ -152,6 +160,7 @@ def grade(course: Course, tasks: list[pool.Task], jobs: int, stopping: pool.Stop
     if followed.done and not followed.at_once:
         _print_scores(followed.done)
     _warn_of_missing_walls(lacking)
+    _warn_of_source(course, tasks, followed)
     answer(
         {
             "submissions": [_score_of(one) for one in followed.done],
@@ -194,13 +203,25 @@ def _print_scores(done: list[Summary]) -> None:
         score = "–" if one.error else f"{one.score:g}"
         table.add(one.assignment, one.student, score, f"{one.max_score:g}", _remarks(one))
     console.print(table)
-    graded = [one for one in done if not one.error]
+    _print_faults(done)
+    graded, mean = [one for one in done if not one.error], _mean(done)
     print_line(
-        f"{len(graded)} of {len(done)} submissions graded, mean {_mean(done) or 0:.1f} points; "
+        f"{len(graded)} of {len(done)} submissions graded, mean "
+        f"{'–' if mean is None else f'{mean:.1f}'} points; "
         f"{sum(bool(one.problem) for one in done)} unreadable or missing, "
         f"{sum(bool(one.faults) for one in done)} with grader faults, "
         f"{sum(one.needs_person for one in done)} need a person"
     )
+
+
+def _print_faults(done: list[Summary]) -> None:
+    """Each fault of graders once, with those whose scores it touches."""
+    touched: dict[str, dict[str, None]] = {}
+    for one in done:
+        for fault in one.faults:
+            touched.setdefault(fault, {})[_name_of(one)] = None
+    for fault, names in touched.items():
+        print_warning(f"grader fault, of {listed([*names])}: {fault}")
 
 
 def _remarks(summary: Summary) -> Text:
@@ -211,7 +232,7 @@ def _remarks(summary: Summary) -> Text:
             if summary.problem
             else []
         ),
-        *(Text.assemble(("grader fault", "magenta"), f" {fault}") for fault in summary.faults),
+        *([Text("grader fault", "magenta")] if summary.faults else []),
         *([Text("needs a person", "magenta")] if summary.needs_person else []),
         *map(Text, summary.notes),
         *([Text("unchanged", "dim")] if summary.skipped else []),
@@ -235,6 +256,7 @@ def show_changes(
         changes = compare(course, scratch, followed.done)
     current = len(tasks) - len(left)
     _print_changes(changes, current)
+    _warn_of_source(course, tasks, followed)
     answer(
         {
             "changes": [asdict(one) for one in changes.changes],
@@ -291,6 +313,8 @@ def write_feedback(
     _print_failures(followed.failed)
     folder = course.root / course.directory.feedback_directory
     print_line(f"feedback: {folder}/STUDENT/ASSIGNMENT/")
+    if not followed.at_once:
+        _warn_of_changed(course, tasks)
     answer(
         {
             "folder": str(folder),
@@ -312,6 +336,13 @@ def write_feedback(
         sys.exit(Status.FAILED)
 
 
+def _warn_of_changed(course: Course, tasks: list[pool.Task]) -> None:
+    names, students = (
+        {getattr(task, what) for task in tasks} for what in ("assignment", "student")
+    )
+    warn_of_changed(course, sorted(names), students.pop() if len(students) == 1 else None)
+
+
 def _written_to(course: Course, summary: Summary) -> str | None:
     """The folder of a submission's pages; None where it has none, since it is not graded."""
     folder = course.folder("feedback", summary.assignment, summary.student)
@@ -329,17 +360,26 @@ def show(course: Course, assignment: str, student: str) -> None:
     """
     folder = course.folder("autograded", assignment, student)
     found = Autograded.read(folder)
-    if not found.checks:
+    if not found.made_by:
         raise CourseError(
             f"nothing graded in {folder}: run `autograder grade {assignment} --student {student}`"
         )
     scores = course.scores(assignment).get(student, {})
-    for grade_id, checks in found.checks.items():
+    others = {
+        name: grade
+        for (_, name), grade in read_scores(course, assignment).grades.get(student, {}).items()
+        if name not in found.checks
+    }
+    scores |= {name: grade.score for name, grade in others.items()}
+    exercises = {**found.checks, **dict.fromkeys(others, ())}
+    for grade_id, checks in exercises.items():
         score = scores.get(grade_id, 0)
         print_line(f"{grade_id}: {score:g} point{'' if score == 1 else 's'}", "bold")
-        for check in checks:
-            for line in _lines_of(check):
-                print_line(f"  {line}")
+        lines = [line for check in checks for line in _lines_of(check)]
+        if grade_id in others:
+            lines = ["awaits a person" if others[grade_id].awaits_person else "no hidden checks"]
+        for line in lines:
+            print_line(f"  {line}")
     print_line("made by", "bold")
     for notebook, made_by in found.made_by.items():
         print_line(f"  {notebook}")
@@ -355,7 +395,7 @@ def show(course: Course, assignment: str, student: str) -> None:
                     "score": scores.get(grade_id, 0.0),
                     "checks": [asdict(check) for check in checks],
                 }
-                for grade_id, checks in found.checks.items()
+                for grade_id, checks in exercises.items()
             ],
             "made_by": found.made_by,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 import os
 import signal
@@ -58,8 +59,9 @@ class GradingProcess:
         self._graders = graders
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
-        self._bound: set[tuple[str, str]] = set()
-        self._broken: dict[str, str] = {}
+        self._bound: dict[tuple[str, str], str] = {}
+        """By assignment and grade_id: the first grader that is marked so."""
+        self._broken: dict[str, tuple[str, str]] = {}
         self._refused: str | None = None
         self._was_killed = False
         """Whether the process that ended last was killed: it did not end by itself."""
@@ -77,9 +79,23 @@ class GradingProcess:
     def _require_whole(self, assignment: str) -> None:
         """Refuse an assignment of which some graders are missing: its scores would be wrong."""
         if assignment in self._broken:
+            path, why = self._broken[assignment]
             raise GradingError(
-                f"the graders in {self._broken[assignment]} cannot be imported; "
-                f"`autograder check {assignment}` says why"
+                f"the graders in {path} cannot be imported ({why}): correct it; "
+                f"`autograder check {assignment}` says more"
+            )
+
+    def _require_bound(self, assignment: str, grade_cells: Collection[str]) -> None:
+        """Refuse an assignment with a grader of a cell that is nowhere: it would never count."""
+        for (name, grade_id), grader in self._bound.items():
+            if name != assignment or grade_id in grade_cells:
+                continue
+            near = difflib.get_close_matches(grade_id, grade_cells, 1)
+            meant = f" (did you mean {near[0]!r}?)" if near else ""
+            raise GradingError(
+                f"the grader {grader} is marked grade_cell({grade_id!r}), and {assignment} has no "
+                f"such grade cell{meant}: correct the marker; `autograder check {assignment}` "
+                "says what else is wrong"
             )
 
     def grade(
@@ -91,6 +107,7 @@ class GradingProcess:
         seed: int,
         files: Mapping[str, bytes] | None = None,
         names: Collection[str] | None = None,
+        grade_cells: Collection[str] | None = None,
         run_key: str = "",
         known: Mapping[str, tuple[str, dict[str, Any]]] | None = None,
         language: str = "es",
@@ -107,6 +124,8 @@ class GradingProcess:
             files: what lies beside the notebook.
             names: those that the teacher's own notebook defines, if that is known: a grader that
                 asks for another one is at fault.
+            grade_cells: those of all notebooks of the assignment, if they are known: a grader of
+                another one is refused.
             run_key: a digest of all that the run of the cells depends on.
             known: results of checks by name, each with what ``Graded.keys`` said of it: a check
                 that depends on the same still is not run again.
@@ -119,9 +138,13 @@ class GradingProcess:
         notebook is run once more as it is, since that is hardly the grader's doing.
 
         Raises:
-            GradingError: the graders cannot be collected, the walls that untrusted submissions
-                need cannot be had (unless ``allow_unsafe``), or the process fails otherwise.
+            GradingError: the graders cannot be collected or belong to no cell, the walls that
+                untrusted submissions need cannot be had (unless ``allow_unsafe``), or the process
+                fails otherwise.
         """
+        self._start()
+        if grade_cells is not None:
+            self._require_bound(assignment, grade_cells)
         skip: list[str] = []
         spared: list[str | None] = []
         request = {
@@ -221,8 +244,8 @@ class GradingProcess:
                 f"run `pytest {self._graders}` to see why"
             )
             raise GradingError(self._refused) from error
-        self._bound = {(assignment, grade_id) for assignment, grade_id in ready["ready"]}
-        self._broken = ready["broken"]
+        self._bound = {(name, grade_id): grader for name, grade_id, grader in ready["ready"]}
+        self._broken = {name: (path, why) for name, (path, why) in ready["broken"].items()}
 
     def _end(self, error: WireError) -> None:
         """Take note of how it ended, if it has, and end it and everything that it started."""

@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,6 +44,7 @@ from autograder.runner.warm import Packages, WarmProcess, WarmProcessError
 from autograder.runner.wire import Channel, WireClosed, WireError
 
 IDLE_SECONDS: Final = 7 * 24 * 3600.0
+_LONGEST_WHY: Final = 400
 _NO_PLUGINS: Final = (
     *("cacheprovider", "terminal", "randomly"),
     # what a person would look at; they take longer than most checks
@@ -115,6 +117,17 @@ class _Worlds:
                 ends.callback(run.close)
 
 
+def _where_and_why(path: Path, error: BaseException) -> str:
+    """Where and why a grader's file ended with an exception, in one line."""
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename == str(path)]
+    place, line = path.name, frames[-1].lineno if frames else None
+    told = str(error)
+    if isinstance(error, SyntaxError):
+        place, line, told = Path(error.filename or path).name, error.lineno, error.msg
+    where = f"{place}, line {line}: " if line else ""
+    return f"{where}{type(error).__name__}: {' '.join(told.split())}"[:_LONGEST_WHY]
+
+
 class GradingLoop:
     """Replaces pytest's loop over the items by one over submissions."""
 
@@ -133,8 +146,8 @@ class GradingLoop:
         self._names: frozenset[str] | None = None
         self._clock = _Clock(0, 0, 0)
         self._by_cell: dict[tuple[str, str], list[pytest.Item]] = {}
-        self._broken: dict[str, str] = {}
-        """By assignment: a file of graders that cannot be imported."""
+        self._broken: dict[str, list[str]] = {}
+        """By assignment: a file of graders that cannot be imported, and why."""
 
     def submission(self, item: pytest.Item) -> Submission:
         """The running submission, as the item's grade cell saw it."""
@@ -151,11 +164,14 @@ class GradingLoop:
             lambda: worlds.run(1).at(bound.grade_id),
         )
 
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Remember an assignment one of whose graders cannot be imported."""
-        if report.failed:
-            print(f"autograder: {report.nodeid}: {report.longreprtext}", file=sys.stderr)
-            self._broken[(self._course / report.nodeid).parent.name] = report.nodeid
+    def pytest_exception_interact(
+        self, node: pytest.Item | pytest.Collector, call: pytest.CallInfo[Any]
+    ) -> None:
+        """Remember an assignment one of whose graders cannot be imported, and why."""
+        if isinstance(node, pytest.Collector) and call.excinfo is not None:
+            error = call.excinfo.value
+            why = _where_and_why(node.path, error.__cause__ or error)
+            self._broken[node.path.parent.name] = [node.nodeid, why]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -171,7 +187,7 @@ class GradingLoop:
             self._versions[folder.name] = versions(self._course, folder)
         gc.freeze()  # what is there stays: no collection need look at it again
         with contextlib.suppress(WireClosed):  # whoever asks has ended, at any moment, and so do we
-            ready = sorted([list(key) for key in self._by_cell])
+            ready = sorted([*key, items[0].nodeid] for key, items in self._by_cell.items())
             self._channel.send({"ready": ready, "broken": self._broken})
             self._serve()
         return True

@@ -301,18 +301,20 @@ def test_what_is_found_is_printed_with_place_and_mend(course_with_mistakes: Cour
 
 
 def test_an_assignment_is_not_graded_without_graders_that_cannot_be_imported(
-    course_with_mistakes: Course,
+    course_with_mistakes: Course, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Its other checks alone would give other scores; other assignments do not mind."""
     course = course_with_mistakes
     path = course.graders / "hidden/test_broken.py"
     path.write_text("import no_such_module_anywhere")
     process = GradingProcess(course.root, course.graders)
+    why = r"test_broken\.py cannot be imported \(test_broken\.py, line 1: ModuleNotFoundError: No"
     try:
         (*_, found) = check(course, "hidden", process)
-        with pytest.raises(GradingError, match=r"test_broken\.py cannot be imported"):
+        with pytest.raises(GradingError, match=why):
             process.grade("hidden", [], course.settings.limits("hidden"), seed=0)
         assert process.grade_ids("one") == {"x"}
+        assert "Traceback" not in capfd.readouterr().err, "the one line says it all"
     finally:
         process.stop()
         path.unlink()

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 
 from autograder.bridge.course import Course
 from autograder.bridge.notebooks import METADATA
 from autograder.bridge.provenance import MADE_BY, differences
 from autograder.bridge.seeds import rotate_secret
+from autograder.cli import main
 from tests.small_course import make_course, nbgrader_cell, notebook_of
 
 CONFIG = """
@@ -39,8 +41,8 @@ def test_even(submission):
 """
 
 
-def notebook(a: int) -> object:
-    return notebook_of([nbgrader_cell(f"a = {a}", "a"), nbgrader_cell("# a", "check-a", 4)])
+def notebook(a: int, points: float = 4) -> object:
+    return notebook_of([nbgrader_cell(f"a = {a}", "a"), nbgrader_cell("# a", "check-a", points)])
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +176,7 @@ def test_every_score_knows_what_made_it(root: Path) -> None:
     path = course.folder("autograded", "one", "ana") / "one.ipynb"
     facts = json.loads(path.read_text())["metadata"][METADATA][MADE_BY]
     assert set(facts) == {
-        *("graded", "cells", "files", "graders", "solutions", "walls"),
+        *("graded", "cells", "points", "files", "graders", "solutions", "walls"),
         *("secret", "seed", "engine", "packages", "limits", "settings"),
     }
     assert facts["packages"]["torch"] and facts["limits"]["cell_seconds"] == 10
@@ -208,3 +210,32 @@ def test_what_was_not_graded_cannot_be_shown(root: Path) -> None:
     done = command(root, "show", "one", "nobody")
     assert done.returncode == 1
     assert "autograder grade one --student nobody" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("arguments", ["export --to {to}", "report one --to {to}", "feedback one"])
+def test_scores_of_a_submission_that_has_changed_since_are_not_passed_on_without_a_word(
+    root: Path, tmp_path: Path, arguments: str
+) -> None:
+    hand_in(root, "ana", 7)
+    line = arguments.format(to=tmp_path / "out").split()
+    done = CliRunner().invoke(main, ["--course", str(root), *line])
+    assert done.exit_code == 0, done.stderr
+    assert (
+        "1 submission has changed since it was graded (ana): run `autograder grade one`"
+        in " ".join(done.stderr.split())
+    )
+
+
+def test_points_that_were_not_released_are_told_and_once_released_are_the_reason(
+    root: Path,
+) -> None:
+    nbformat.write(notebook(2, points=8), root / "source/one/one.ipynb")
+    done = command(root, "grade", "--diff", "--student", "bea", "--jobs", "1")
+    told = " ".join(done.stderr.split())
+    assert "source of one" in told and "(check-a: 4 → 8 points)" in told
+    assert "run `autograder release one`" in told
+    assert "0 submissions would earn other points" in done.stdout
+    assert command(root, "release", "one").returncode == 0
+    done = command(root, "grade", "--diff", "--student", "bea", "--jobs", "1")
+    assert "source of one" not in done.stderr
+    assert "points: check-a 4 → 8" in done.stdout and "the submission" not in done.stdout

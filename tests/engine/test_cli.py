@@ -361,6 +361,73 @@ def test_show_prints_no_control_characters(root: Path, graded: object) -> None:
     assert "too small." in done.stdout and "\x1b" not in done.stdout
 
 
+FAULTY = """
+import pytest
+
+def told(submission):
+    return submission.value("a").no_such_method()
+
+@pytest.mark.grade_cell("check-a")
+def test_one(submission):
+    assert told(submission)
+
+@pytest.mark.grade_cell("check-a")
+def test_two(submission):
+    assert told(submission)
+"""
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A class of two whose exercise has a wrong grader, with others that have none."""
+    root = tmp_path_factory.mktemp("faulty")
+    essay = nbgrader_cell("because", "essay", 3)
+    essay.metadata.nbgrader.update(solution=True, locked=False)
+    inside = nbgrader_cell("assert a == 2", "inside", 1)
+    cells = [nbgrader_cell("a = 2", "a"), nbgrader_cell("# a", "check-a", 4), inside, essay]
+    make_course(root, CONFIG, FAULTY, notebook_of(cells))
+    for student in ("ana", "bea"):
+        folder = root / f"submitted/{student}/one"
+        folder.mkdir(parents=True)
+        cells[3].source = f"because {student}"
+        nbformat.write(notebook_of(cells), folder / "one.ipynb")
+    return root
+
+
+def test_a_fault_of_a_grader_is_told_once_with_those_whom_it_touches(faulty: Path) -> None:
+    done = command(faulty, "grade", "--jobs", "1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("grader fault; needs a person") == 2
+    told = " ".join(done.stderr.split())
+    assert told.count("no_such_method") == 1
+    assert "grader fault, of one/ana, one/bea: " in told and "test_one.py:5: AttributeError" in told
+
+
+def test_show_lists_exercises_without_hidden_checks_so_that_the_points_add_up(faulty: Path) -> None:
+    assert command(faulty, "grade", "--jobs", "1").returncode == 0
+    told = command(faulty, "show", "one", "ana").stdout
+    assert "inside: 1 point\n  no hidden checks\n" in told
+    assert "essay: 0 points\n  awaits a person\n" in told
+    document = json.loads(command(faulty, "show", "one", "ana", "--json").stdout)
+    assert {one["grade_id"]: one["score"] for one in document["exercises"]} == {
+        "check-a": 0.0,
+        "inside": 1.0,
+        "essay": 0.0,
+    }
+
+
+def test_where_nothing_was_graded_there_is_no_mean(faulty: Path) -> None:
+    (faulty / "tests/graders/one/test_broken.py").write_text("def (\n")
+    try:
+        done = command(faulty, "grade", "--jobs", "2")
+    finally:
+        (faulty / "tests/graders/one/test_broken.py").unlink()
+    assert done.returncode == 1
+    assert "0 of 2 submissions graded, mean – points" in done.stdout
+    assert "test_broken.py, line 1: SyntaxError: " in done.stdout
+    assert "importtestmodule" not in done.stderr + done.stdout
+
+
 def test_feedback_says_where_the_pages_are(root: Path, script: Any) -> None:
     document = script("feedback", "one", "--student", "ana", "--jobs", "1")
     assert_as_documented("feedback", {**document, "failed": [FAILED]})

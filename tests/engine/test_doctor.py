@@ -102,6 +102,17 @@ def test_outside_a_course_it_says_so(tmp_path: Path) -> None:
         ("raise SystemExit(3)\n", "nbgrader_config.py: "),
         ("c = get_config()\nc.CourseDirectory.db_url = 7\n", "'db_url' trait"),
         ("c = get_config()\nc.Jail.memory_mib = 'much'\n", "memory_mib"),
+        ("c = get_config()\nc.RunGraders.langauge = 'en'\n", "did you mean c.RunGraders.language?"),
+        ("c = get_config()\nc.Jail.call_second = 2\n", "did you mean c.Jail.call_seconds?"),
+        (
+            "c = get_config()\nc.JailedExecute.timelimit = 2\n",
+            "there is no c.JailedExecute.timelimit; ",
+        ),
+        (
+            "c = get_config()\nc.RunGradrs.call_seconds = 2\n",
+            "did you mean c.RunGraders.call_seconds?",
+        ),
+        ("c = get_config()\nc.jail.call_seconds = 2\n", "there is no c.jail; did you mean c.Jail?"),
     ],
 )
 def test_a_configuration_that_cannot_be_read_is_one_failure_with_its_place(
@@ -119,6 +130,14 @@ def test_a_configuration_that_cannot_be_read_is_an_error_of_every_command(root: 
     done = CliRunner().invoke(main, ["--course", str(root), "grade"])
     assert done.exit_code == 1
     assert "SyntaxError" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_options_that_are_not_ours_are_not_ours_to_judge(root: Path) -> None:
+    with (root / "nbgrader_config.py").open("a") as config:
+        config.write("c = get_config()\nc.Exporter.teacher = 1\nc.RunBefore.own = 2\n")
+        config.write("c.Execute.timeout = 3\nc.Jail.fall_back = False\nc.Jail.check_seconds = 3\n")
+        config.write("c.RunGraders.enabled = True\nc.RunGraders.preload.append('math')\n")
+    assert of_course(root)["configuration"].state == "ok"
 
 
 def test_what_a_configuration_prints_is_no_result_of_a_command(root: Path) -> None:

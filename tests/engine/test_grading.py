@@ -15,6 +15,7 @@ import pytest
 from nbformat.v4 import new_code_cell
 
 from autograder.bridge.course import Course, Summary
+from autograder.bridge.preprocessors import stop_grading_processes
 from autograder.check import check
 from autograder.runner.processes import descendants, has_ended
 from autograder.runner.warm import Packages
@@ -430,6 +431,42 @@ def test_graders_that_cannot_be_imported_are_reported_once(tmp_path: Path, cours
     submitted.mkdir(parents=True)
     nbformat.write(notebook, submitted / "one.ipynb")
     assert "no folder of graders" in broken.autograde("one", "a").error
+
+
+MISSPELT = """
+import pytest
+
+@pytest.mark.grade_cell("two-doubel")
+def test_misspelt(submission):
+    pass
+"""
+
+
+def test_an_assignment_with_a_marker_of_no_grade_cell_is_not_graded(tmp_path: Path) -> None:
+    """Its other checks alone would give other scores."""
+    first = notebook_of([nbgrader_cell("a = 1", "a"), nbgrader_cell("# a", "one-a", 2)])
+    second = notebook_of([nbgrader_cell("b = 1", "b"), nbgrader_cell("# b", "two-double", 2)])
+    (tmp_path / "source/one").mkdir(parents=True)
+    nbformat.write(second, tmp_path / "source/one/two.ipynb")
+    graders = MISSPELT.replace("two-doubel", "two-double")
+    course = make_course(tmp_path, CONFIG, graders, first)
+    (tmp_path / "submitted/ana/one").mkdir(parents=True)
+    nbformat.write(first, tmp_path / "submitted/ana/one/one.ipynb")
+    second.cells.append(nbgrader_cell("# c", "two-new", 2))
+    nbformat.write(second, tmp_path / "source/one/two.ipynb")
+    other = course.graders / "one/test_other.py"
+    other.write_text(MISSPELT.replace("two-doubel", "two-new"))
+    try:
+        error = course.autograde("one", "ana").error
+        assert not error, "cells may be in any notebook, and wait for a release"
+        other.write_text(MISSPELT)
+        stop_grading_processes(course.root)
+        error = Course(tmp_path).autograde("one", "ana").error
+    finally:
+        stop_grading_processes(course.root)
+    assert "tests/graders/one/test_other.py" in error and "'two-doubel'" in error
+    assert "did you mean 'two-double'?" in error
+    assert "`autograder check one`" in error
 
 
 @pytest.mark.parametrize("command", ["release", "grade", "feedback", "export", "check"])

@@ -784,11 +784,12 @@ def test_the_command_lists_what_it_does_and_fails_when_something_is_refused(
     path = zipped(tmp_path / "a.zip", good)
     done = autograder(course.root, "import", "one", str(path), "--dry-run")
     assert done.returncode == 0 and "1 imported, 0 replaced" in done.stdout, done.stderr
-    assert "this was a dry run" in done.stdout and not (course.root / "submitted").exists()
+    assert done.stdout.endswith("this was a dry run\n") and not (course.root / "submitted").exists()
     zipped(path, [*good, ("bob/[/red]\\[/../one.ipynb", NOTEBOOK)])
     done = autograder(course.root, "import", "one", str(path))
     assert done.returncode == 1 and "see the list" in done.stderr
     assert "1 imported, 0 replaced, 0 already there, 1 refused" in done.stdout
+    assert done.stdout.endswith("next: autograder grade one\n")
     assert "[red]x" in done.stdout and "[/red]" in done.stdout
     assert autograder(course.root, "import", "one", str(path)).returncode == 1
 
