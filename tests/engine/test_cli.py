@@ -361,6 +361,43 @@ def test_show_prints_no_control_characters(root: Path, graded: object) -> None:
     assert "too small." in done.stdout and "\x1b" not in done.stdout
 
 
+@pytest.mark.parametrize("arguments", ["grade --student anna", "feedback --student anna",
+                                       "show one anna"])  # fmt: skip
+def test_a_student_who_handed_nothing_in_is_told_with_those_who_did(
+    root: Path, graded: object, arguments: str
+) -> None:
+    done = run("--course", str(root), *arguments.split())
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == (
+        "autograder: no student 'anna' has handed in one; there are ana, bea, ev [31mil\n"
+    )
+
+
+def test_a_command_that_is_suggested_can_be_pasted(root: Path) -> None:
+    folder = root / "submitted/Ana Gil"
+    (folder / "one").mkdir(parents=True)
+    done = run("--course", str(root), "show", "one", "Ana Gil")
+    shutil.rmtree(folder)
+    assert "run `autograder grade one --student 'Ana Gil'`" in done.stderr
+
+
+def test_notebooks_that_lie_where_nothing_looks_are_told(tmp_path: Path) -> None:
+    (tmp_path / "nbgrader_config.py").write_text(CONFIG)
+    (tmp_path / "source/one").mkdir(parents=True)
+    nbformat.write(notebook_of([]), tmp_path / "source/one/one.ipynb")
+    for name in ("lou/one.ipynb", "max.ipynb", "lou/data.csv"):
+        path = tmp_path / "submitted" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    done = run("--course", str(tmp_path), "grade")
+    submitted = tmp_path.resolve() / "submitted"
+    assert done.stderr.splitlines() == [
+        "autograder: not looked at: lou/one.ipynb, max.ipynb; a notebook should lie in "
+        f"{submitted}/STUDENT/ASSIGNMENT",
+        f"autograder: no submissions: put them into {submitted}/STUDENT/one",
+    ]
+
+
 def test_feedback_says_where_the_pages_are(root: Path, script: Any) -> None:
     document = script("feedback", "one", "--student", "ana", "--jobs", "1")
     assert_as_documented("feedback", {**document, "failed": [FAILED]})
