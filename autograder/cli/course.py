@@ -17,6 +17,8 @@ from autograder.cli.base import (
     print_line,
     print_warning,
 )
+from autograder.cli.completion import complete_assignments
+from autograder.plain import counted
 
 if TYPE_CHECKING:  # slow to import
     from autograder.bridge.course import Course
@@ -54,6 +56,7 @@ def release(ctx: click.Context, assignments: tuple[str, ...]) -> None:
     "assignments",
     multiple=True,
     metavar="NAME",
+    shell_complete=complete_assignments,
     help="With --as: only this one; may be given several times.",
 )
 @click.option(
@@ -210,8 +213,10 @@ def report(
     made = write_report(course, assignment, folder, hide_names=pseudonyms, key=key)
     suspicious = [row.exercise.name for row in made.exercises if row.suspicious]
     print_line(
-        f"{made.graded} of {len(made.students)} students graded; {len(suspicious)} suspicious "
-        f"exercises, {made.likeness.found} pairs that look alike\nreport: {folder / PAGE}"
+        f"{made.graded} of {counted(len(made.students), 'student')} graded; "
+        f"{counted(len(suspicious), 'suspicious exercise')}, "
+        f"{counted(made.likeness.found, 'pair that looks', 'pairs that look')} alike\n"
+        f"report: {folder / PAGE}"
     )
     answer(
         {

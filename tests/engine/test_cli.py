@@ -185,6 +185,36 @@ def test_outside_a_course_a_command_says_so_with_status_1(tmp_path: Path, argume
         }
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("grade --course x", "--course goes before the command: `autograder --course … grade …`"),
+        (
+            "lms check --no-color",
+            "--no-color goes before the command: `autograder --no-color … lms check …`",
+        ),
+        (
+            "grade --assignment one",
+            "No such option: --assignment. The assignment is given without it: "
+            "`autograder grade ASSIGNMENT`",
+        ),
+        (
+            "show --assignment one",
+            "No such option: --assignment. The assignment is given without it: "
+            "`autograder show ASSIGNMENT`",
+        ),
+        (
+            "export one",
+            "Got unexpected extra argument (one): an assignment is given with --assignment NAME",
+        ),
+    ],
+)
+def test_what_stands_in_the_wrong_place_is_told_its_right_one(arguments: str, told: str) -> None:
+    done = run(*arguments.split())
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[0] == f"autograder: {told}"
+
+
 class Unknown(Exception):
     """What no command is prepared for."""
 
@@ -626,6 +656,8 @@ def test_assignments_are_completed_but_for_those_given(tree: Path) -> None:
     assert completed(tree, "grade", "uno", "") == ["dos"]
     assert completed(tree, "report", "u") == ["uno"]
     assert completed(tree, "show", "u") == ["uno"]
+    assert completed(tree, "export", "--assignment", "") == ["dos", "uno"]
+    assert completed(tree, "export", "--assignment", "uno", "--assignment", "") == ["dos"]
 
 
 def test_students_are_completed_if_their_name_is_harmless(tree: Path) -> None:
