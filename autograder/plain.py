@@ -13,3 +13,8 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """The same in one line, for names: a line end in one must not begin a line of its own."""
     return printable(text).replace("\n", " ")
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number with its noun: ``1 pair``, ``2 pairs``; ``many`` is a plural of its own."""
+    return f"{count} {one if count == 1 else many or f'{one}s'}"

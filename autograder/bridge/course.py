@@ -43,6 +43,7 @@ from autograder.bridge.preprocessors import RunGraders
 from autograder.bridge.record import Record, digest
 from autograder.messages import set_language
 from autograder.messages import translate as _
+from autograder.plain import one_line
 
 _TOLD: Final = ("problem", "notes", "faults")
 """What is kept of a summary; its scores are the gradebook's."""
@@ -51,6 +52,8 @@ _NBGRADER_API: Final = logging.getLogger("tornado.application")
 _TRIES: Final = 5
 _PASSES: Final = re.compile(r"database is locked|UNIQUE constraint failed|duplicate key value")
 """What nbgrader says when another process wrote to the gradebook at the same moment."""
+_NAMED: Final = 3
+"""So many notebooks of other names are told."""
 _LARGEST_HASHED: Final = 64 * 1024 * 1024
 """Larger submitted files are known by their size and time."""
 _RAISED: Final = re.compile(r"^\s*([\w.]+(?:Error|Exception|Entry): .*)$", re.MULTILINE)
@@ -426,8 +429,27 @@ class Course:
             gradebook.db.commit()
             most = float(submission.max_score)
         names = ", ".join(f"{name}.ipynb" for name in self.notebooks(assignment))
-        problem = _("No notebook named {names} was handed in.", names=names)
+        found = self._notebooks_in(self.folder("submitted", assignment, student))
+        problem = (
+            _(
+                "No notebook named {names} was handed in; there is {found}.",
+                names=names,
+                found=", ".join(found[:_NAMED]),
+            )
+            if found
+            else _("No notebook named {names} was handed in.", names=names)
+        )
         return Summary(assignment, student, 0.0, most, problem=problem)
+
+    @staticmethod
+    def _notebooks_in(folder: Path) -> list[str]:
+        """All notebooks below a folder, whatever they are called."""
+        return sorted(
+            one_line(str(Path(place, name).relative_to(folder)))
+            for place, _folders, names in os.walk(folder)
+            for name in names
+            if name.lower().endswith(".ipynb")
+        )
 
     def _stamp(self, assignment: str, student: str) -> str:
         """What a finished grading depended on: the submitted files, as far as they are read."""

@@ -75,19 +75,21 @@ class RestoreCells(NbGraderPreprocessor):  # type: ignore[misc]
         with Gradebook(facts["db_url"]) as gradebook:
             notebook = gradebook.find_notebook(facts["notebook"], facts["assignment"])
             graded = grade_cells(gradebook, facts["notebook"], facts["assignment"])
-            known = _known_cells(notebook, graded, self._released(facts))
+            source = self._source(facts)
+            known = _known_cells(notebook, graded, [name for name, _id in source])
         _restore_metadata(nb, known)
+        is_foreign = bool(known) and not _shares_cells(nb, [cell_id for _name, cell_id in source])
         moved, added = _restore_places(nb, known)
         checks = [name for name in added if known[name].grade]
         given = [name for name in added if not known[name].grade]
-        notes = _notes(moved, checks, given)
+        notes = [_foreign()] if is_foreign else _notes(moved, checks, given)
         if notes:
             ours = nb.metadata.setdefault(METADATA, NotebookNode())
             ours["notes"] = [*ours.get("notes", []), *notes]
         return nb, resources
 
-    def _released(self, facts: dict[str, str]) -> list[str]:
-        """The grade_ids of the source notebook in their order; none if it cannot be read."""
+    def _source(self, facts: dict[str, str]) -> list[tuple[str, str]]:
+        """The source notebook's cells, grade_id and id, in order; none if it cannot be read."""
         directory = self.parent.parent.coursedir  # our parent is the exporter, its the converter
         folder = directory.format_path(directory.source_directory, ".", facts["assignment"])
         try:
@@ -96,7 +98,19 @@ class RestoreCells(NbGraderPreprocessor):  # type: ignore[misc]
         except (OSError, ValueError, KeyError) as error:
             self.log.warning("the order of the cells is the gradebook's: %s", error)
             return []
-        return [cell["metadata"].get("nbgrader", {}).get("grade_id") for cell in cells]
+        return [
+            (cell["metadata"].get("nbgrader", {}).get("grade_id"), cell.get("id", ""))
+            for cell in cells
+        ]
+
+
+def _shares_cells(nb: NotebookNode, ids: Sequence[str]) -> bool:
+    """Whether a notebook has any cell of the assignment, if only by the id that Jupyter gave it."""
+    return any(grade_id_of(cell) is not None or cell.get("id") in ids for cell in nb.cells)
+
+
+def _foreign() -> str:
+    return _("It has none of this assignment's cells: is it the notebook of another assignment?")
 
 
 def _notes(moved: list[str], checks: list[str], given: list[str]) -> list[str]:

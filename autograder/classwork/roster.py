@@ -15,6 +15,7 @@ from autograder.bridge.course import CourseError
 from autograder.bridge.students import Enrolled
 from autograder.classwork.names import id_of, slug, words
 from autograder.classwork.tables import Row, Table, cell_of, read_table
+from autograder.plain import one_line
 
 _T = TypeVar("_T")
 _FIELDS: Final[dict[str, tuple[str, ...]]] = {
@@ -45,6 +46,8 @@ _WANTED: Final = "id,first_name,last_name,email"
 _KEYS: Final = ("id", "username", "idnumber", "email", "number", "participant")
 SAFE_ID: Final = re.compile(r"\w[\w.@+-]{0,99}")
 """What can be a folder's name, and is no pattern of nbgrader's."""
+_NO_ID: Final = re.compile(r"\w{1,2}|[0-9]{1,4}|[0-9]+[.,][0-9]+|.*@.*")
+"""Points, marks, counts and further addresses differ by student as well."""
 _ROUNDED: Final = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
 _NO_STUDENT: Final = {("points", "possible"), ("date",), ("points",), ("class", "average"),
                       ("fecha",), ("puntos",), ("media", "de", "la", "clase")}  # fmt: skip
@@ -136,6 +139,11 @@ def of_file(path: Path, known: Sequence[Enrolled]) -> Roster:
     roster = Roster("file", [])
     if table.encoding == "cp1252":
         roster.notes.append(f"{path} is not in UTF-8: read as Windows-1252, as Excel writes it")
+    if not any(one.is_own_id for one in listed) and (unused := _like_ids(table)):
+        roster.notes.append(
+            f"{path}: column {unused!r} is not known, and was not used; ids were made of names "
+            "or addresses: if it is the id, call it `id`"
+        )
     find = _finder(path, known, listed)
     claimed: dict[str, int] = {}
     for one in listed:
@@ -172,6 +180,18 @@ class _Listed:
 
 def _is_known(text: str) -> bool:
     return any(_normal(text) in names for names in _FIELDS.values())
+
+
+def _like_ids(table: Table) -> str:
+    """The first column of an unknown name that has another text for each row, as ids are."""
+    for place, title in enumerate(table.header):
+        if not title.strip() or _is_known(title):
+            continue
+        values = [cell_of(table, row, place) for row in table.rows]
+        is_like_ids = all(SAFE_ID.fullmatch(one) and not _NO_ID.fullmatch(one) for one in values)
+        if is_like_ids and 1 < len(values) == len(set(values)):
+            return one_line(title.strip())
+    return ""
 
 
 def _normal(text: str) -> str:

@@ -2,12 +2,14 @@
 
 import errno
 import fcntl
+import io
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal
 
@@ -15,9 +17,10 @@ from autograder.bridge.course import Course, CourseError
 from autograder.bridge.files import detour
 from autograder.classwork import limits
 from autograder.classwork.archive import name_fault
-from autograder.classwork.choosing import HandIn, choose, copy
+from autograder.classwork.choosing import HandIn, Placed, choose, copy
 from autograder.classwork.gathering import File
 from autograder.classwork.limits import Budget, Refused
+from autograder.classwork.looking import Cells, cells_of, is_readable, look_at
 from autograder.classwork.names import shown
 
 Outcome = Literal["imported", "replaced", "already there", "refused"]
@@ -63,6 +66,10 @@ class Writer:
             placed = choose(hand_in, self.course.notebooks(self.assignment), self.budget)
             for parts, one in placed.items():
                 self._write(new, parts, one)
+            for name in self.course.notebooks(self.assignment):
+                parts = (f"{name}.ipynb",)
+                if parts in placed:
+                    self._look(hand_in, destination / parts[0], self._content(new, placed, parts))
         except Refused as refused:
             if new and new.exists():
                 shutil.rmtree(new)
@@ -72,6 +79,37 @@ class Writer:
             _install(new, destination, self.place / ".old" / student / self.assignment)
         files = [shown("/".join(parts)) for parts in placed]
         return Taken("replaced" if there else "imported", files, hand_in.notes)
+
+    @cached_property
+    def _cells(self) -> Cells:
+        return cells_of(self.course, self.assignment)
+
+    def _look(self, hand_in: HandIn, before: Path, data: bytes) -> None:
+        """Note what grading would say of a notebook.
+
+        Raises:
+            Refused: it cannot be graded, and what it would replace can.
+        """
+        found = look_at(data, self._cells)
+        if found.unreadable and is_readable(before):
+            raise Refused(
+                f"{before.name} cannot be graded, and the one that is there can, so that one is "
+                f"kept: {found.unreadable}"
+            )
+        if found.unreadable:
+            hand_in.notes.append(f"{before.name} cannot be graded: {found.unreadable}")
+        if found.is_foreign:
+            hand_in.notes.append(
+                f"{before.name} has none of this assignment's cells: another assignment's?"
+            )
+
+    def _content(self, new: Path | None, placed: Placed, parts: tuple[str, ...]) -> bytes:
+        """What a file holds that was written or, in a dry run, only read."""
+        if new:
+            return new.joinpath(*parts).read_bytes()
+        content = io.BytesIO()
+        copy(placed[parts], content, Budget(limits.FILE_BYTES, limits.FILE_BYTES))
+        return content.getvalue()
 
     def _write(self, new: Path | None, parts: tuple[str, ...], file: File) -> None:
         if fault := name_fault(parts):

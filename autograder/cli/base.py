@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from autograder import __version__
-from autograder.cli import look, scripts
+from autograder.cli import advice, look, scripts
 from autograder.cli.completion import complete_assignments, complete_students
 from autograder.cli.look import (
     Number,
@@ -174,7 +174,7 @@ def _wrongly_used(error: click.ClickException) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":  # click 8.2 raises it with the help as text
         error.show()
         return error.exit_code
-    _failed(error.format_message(), Status(error.exit_code))
+    _failed(advice.told(error), Status(error.exit_code))
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     if ctx is not None:
         click.echo(ctx.get_usage(), err=True)

@@ -17,7 +17,9 @@ from autograder.cli.base import (
     print_line,
     print_warning,
 )
+from autograder.cli.completion import complete_assignments
 from autograder.cli.stale import warn_of_changed
+from autograder.plain import counted
 
 if TYPE_CHECKING:  # slow to import
     from autograder.bridge.course import Course
@@ -55,6 +57,7 @@ def release(ctx: click.Context, assignments: tuple[str, ...]) -> None:
     "assignments",
     multiple=True,
     metavar="NAME",
+    shell_complete=complete_assignments,
     help="With --as: only this one; may be given several times.",
 )
 @click.option(
@@ -213,8 +216,10 @@ def report(
     made = write_report(course, assignment, folder, hide_names=pseudonyms, key=key)
     suspicious = [row.exercise.name for row in made.exercises if row.suspicious]
     print_line(
-        f"{made.graded} of {len(made.students)} students graded; {len(suspicious)} suspicious "
-        f"exercises, {made.likeness.found} pairs that look alike\nreport: {folder / PAGE}"
+        f"{made.graded} of {counted(len(made.students), 'student')} graded; "
+        f"{counted(len(suspicious), 'suspicious exercise')}, "
+        f"{counted(made.likeness.found, 'pair that looks', 'pairs that look')} alike\n"
+        f"report: {folder / PAGE}"
     )
     warn_of_changed(course, [assignment])
     answer(

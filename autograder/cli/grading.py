@@ -52,6 +52,7 @@ def grade(
         course, chosen = open_course(ctx, assignments)
         if allow_unsafe:
             course.allow_unsafe()
+        submissions.warn_of_strays(course)
         tasks = submissions.tasks_of(course, chosen, student, force)
         if diff:
             submissions.show_changes(course, tasks, jobs, stopping)

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from difflib import SequenceMatcher
+from shlex import quote
 from typing import Any, Final
 
 from rich.text import Text
@@ -12,6 +14,7 @@ from autograder import doctor, pool
 from autograder.bridge.course import Course, CourseError, GradebookError, Summary
 from autograder.bridge.scores import read_scores
 from autograder.bridge.scratch import scratch_course
+from autograder.bridge.strays import strays
 from autograder.changes import Autograded, Changes, compare
 from autograder.cli.base import (
     Number,
@@ -27,8 +30,11 @@ from autograder.cli.stale import listed, warn_of_changed, warn_of_source
 from autograder.cli.status import Status
 from autograder.doctor.course import require_engine
 from autograder.grading.results import CheckResult
+from autograder.plain import one_line
 from autograder.progress import Shown
 
+_NAMED: Final = 5
+"""So many names of students or files are told."""
 _DOING: Final[dict[pool.Work, str]] = {"grade": "grading", "feedback": "feedback"}
 
 
@@ -47,9 +53,43 @@ def tasks_of(
         if student in (None, one)
     ]
     if not tasks:
+        if student is not None:
+            require_handed_in(course, chosen, student)
         folder = course.folder("submitted", chosen[0], student or "STUDENT")
         raise CourseError(f"no submissions: put them into {folder}")
     return tasks
+
+
+def require_handed_in(course: Course, chosen: Sequence[str], student: str) -> None:
+    """Make sure that a student handed one of the assignments in, unless nobody has.
+
+    Raises:
+        CourseError: others have; with some of them, those first whose id is the most alike.
+    """
+    known = {one for name in chosen for one in course.students(name)}
+    if student in known or not known:
+        return
+    nearest = sorted(known, key=lambda one: (-_likeness(student, one), one))
+    more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
+    raise CourseError(
+        f"no student {student!r} has handed in {' or '.join(chosen)}; there are "
+        f"{', '.join(map(one_line, nearest[:_NAMED]))}{more}"
+    )
+
+
+def _likeness(one: str, other: str) -> float:
+    return SequenceMatcher(None, one.casefold(), other.casefold()).ratio()
+
+
+def warn_of_strays(course: Course) -> None:
+    """Say which notebooks lie where nothing looks for them."""
+    if not (found := strays(course)):
+        return
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    print_warning(
+        f"not looked at: {', '.join(found[:_NAMED])}{more}; a notebook should lie in "
+        f"{course.folder('submitted', 'ASSIGNMENT', 'STUDENT')}"
+    )
 
 
 @dataclass
@@ -361,8 +401,10 @@ def show(course: Course, assignment: str, student: str) -> None:
     folder = course.folder("autograded", assignment, student)
     found = Autograded.read(folder)
     if not found.made_by:
+        require_handed_in(course, [assignment], student)
         raise CourseError(
-            f"nothing graded in {folder}: run `autograder grade {assignment} --student {student}`"
+            f"nothing graded in {folder}: run "
+            f"`autograder grade {quote(assignment)} --student {quote(student)}`"
         )
     scores = course.scores(assignment).get(student, {})
     others = {

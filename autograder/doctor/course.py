@@ -18,6 +18,7 @@ from autograder.bridge.gradebook import problem_of, schema_of
 from autograder.bridge.keyfile import DamagedKeyError, read_key
 from autograder.bridge.preprocessors import RunGraders
 from autograder.doctor.findings import Check, Look, safely
+from autograder.plain import counted
 
 _CONFIG: Final = "nbgrader_config.py"
 _WRITTEN: Final = ("release", "submitted", "autograded", "feedback")
@@ -110,7 +111,7 @@ def _source(course: Course) -> Check:
         return Check("source", "failed", f"no assignments in {folder}", mend)
     if not os.access(folder, os.R_OK | os.X_OK):
         return Check("source", "failed", f"{folder} cannot be read", _rights(folder))
-    return Check("source", "ok", f"{len(names)} assignments: {', '.join(names)}")
+    return Check("source", "ok", f"{counted(len(names), 'assignment')}: {', '.join(names)}")
 
 
 def _folders(course: Course) -> Iterator[tuple[str, Path]]:

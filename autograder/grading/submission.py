@@ -24,6 +24,11 @@ from autograder.runner.values import (
 from autograder.runner.wire import WireError
 
 _T = TypeVar("_T")
+_ENDED: Final = {
+    "WireTimeout": "the call did not return within its time limit",
+    "WireClosed": "the process ended during the call",
+}
+"""What a teacher is told of a call that gave no answer."""
 _TYPES: Final = frozenset(
     "NoneType bool bytes complex dict dict_items dict_keys dict_values dtype float frozenset "
     "generator int list map module range set slice str tuple type zip Axes DataFrame Figure "
@@ -272,7 +277,7 @@ def _call_failed(name: str, error: CallFailed) -> CheckFailed:
 
     The exception's text stays with the teacher: a function could put its inputs into it.
     """
-    detail = f"{error.kind}: {error.text}"
+    detail = _ENDED.get(error.kind) or f"{error.kind}: {error.text}".removesuffix(": ")
     if error.kind == "NotImplementedError":
         return NotAttempted(_("`{name}` is still to be written.", name=name), detail=detail)
     if error.kind == "WireTimeout":

@@ -78,6 +78,8 @@ def _text(value: Any) -> str:
         first = value.detach().reshape(-1)[:_MOST_NUMBERS].tolist()  # a result may be huge
         more = " …" if value.numel() > _MOST_NUMBERS else ""
         text = f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}{flags} {first}{more}"
+    elif isinstance(value, str):
+        text = repr(value)  # else nothing would be seen of an empty one
     else:
         text = str(getattr(value, "source", value))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

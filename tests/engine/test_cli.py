@@ -185,6 +185,36 @@ def test_outside_a_course_a_command_says_so_with_status_1(tmp_path: Path, argume
         }
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("grade --course x", "--course goes before the command: `autograder --course … grade …`"),
+        (
+            "lms check --no-color",
+            "--no-color goes before the command: `autograder --no-color … lms check …`",
+        ),
+        (
+            "grade --assignment one",
+            "No such option: --assignment. The assignment is given without it: "
+            "`autograder grade ASSIGNMENT`",
+        ),
+        (
+            "show --assignment one",
+            "No such option: --assignment. The assignment is given without it: "
+            "`autograder show ASSIGNMENT`",
+        ),
+        (
+            "export one",
+            "Got unexpected extra argument (one): an assignment is given with --assignment NAME",
+        ),
+    ],
+)
+def test_what_stands_in_the_wrong_place_is_told_its_right_one(arguments: str, told: str) -> None:
+    done = run(*arguments.split())
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[0] == f"autograder: {told}"
+
+
 class Unknown(Exception):
     """What no command is prepared for."""
 
@@ -428,6 +458,43 @@ def test_where_nothing_was_graded_there_is_no_mean(faulty: Path) -> None:
     assert "importtestmodule" not in done.stderr + done.stdout
 
 
+@pytest.mark.parametrize("arguments", ["grade --student anna", "feedback --student anna",
+                                       "show one anna"])  # fmt: skip
+def test_a_student_who_handed_nothing_in_is_told_with_those_who_did(
+    root: Path, graded: object, arguments: str
+) -> None:
+    done = run("--course", str(root), *arguments.split())
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == (
+        "autograder: no student 'anna' has handed in one; there are ana, bea, ev [31mil\n"
+    )
+
+
+def test_a_command_that_is_suggested_can_be_pasted(root: Path) -> None:
+    folder = root / "submitted/Ana Gil"
+    (folder / "one").mkdir(parents=True)
+    done = run("--course", str(root), "show", "one", "Ana Gil")
+    shutil.rmtree(folder)
+    assert "run `autograder grade one --student 'Ana Gil'`" in done.stderr
+
+
+def test_notebooks_that_lie_where_nothing_looks_are_told(tmp_path: Path) -> None:
+    (tmp_path / "nbgrader_config.py").write_text(CONFIG)
+    (tmp_path / "source/one").mkdir(parents=True)
+    nbformat.write(notebook_of([]), tmp_path / "source/one/one.ipynb")
+    for name in ("lou/one.ipynb", "max.ipynb", "lou/data.csv"):
+        path = tmp_path / "submitted" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    done = run("--course", str(tmp_path), "grade")
+    submitted = tmp_path.resolve() / "submitted"
+    assert done.stderr.splitlines() == [
+        "autograder: not looked at: lou/one.ipynb, max.ipynb; a notebook should lie in "
+        f"{submitted}/STUDENT/ASSIGNMENT",
+        f"autograder: no submissions: put them into {submitted}/STUDENT/one",
+    ]
+
+
 def test_feedback_says_where_the_pages_are(root: Path, script: Any) -> None:
     document = script("feedback", "one", "--student", "ana", "--jobs", "1")
     assert_as_documented("feedback", {**document, "failed": [FAILED]})
@@ -656,6 +723,8 @@ def test_assignments_are_completed_but_for_those_given(tree: Path) -> None:
     assert completed(tree, "grade", "uno", "") == ["dos"]
     assert completed(tree, "report", "u") == ["uno"]
     assert completed(tree, "show", "u") == ["uno"]
+    assert completed(tree, "export", "--assignment", "") == ["dos", "uno"]
+    assert completed(tree, "export", "--assignment", "uno", "--assignment", "") == ["dos"]
 
 
 def test_students_are_completed_if_their_name_is_harmless(tree: Path) -> None:

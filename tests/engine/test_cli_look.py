@@ -13,7 +13,7 @@ from rich.text import Text
 
 from autograder.cli import look
 from autograder.cli.look import Number, Table
-from autograder.plain import one_line
+from autograder.plain import counted, one_line
 from autograder.progress import Shown
 
 LONG = "unreadable: the file is not a whole notebook, so nothing of it could be read or graded"
@@ -164,6 +164,12 @@ def test_the_bar_stays_in_one_line(monkeypatch: pytest.MonkeyPatch, width: int) 
     assert "20/1200" in told and "2/s" in told and "0:09:50 left" in told
     assert cell_len(told.rstrip()) <= width
     assert CODES.sub("", terminal.getvalue()).count("\n") == 1, "the last one"
+
+
+def test_one_thing_is_told_as_one() -> None:
+    assert [counted(count, "pair") for count in (0, 1, 2)] == ["0 pairs", "1 pair", "2 pairs"]
+    assert counted(1, "pair that looks", "pairs that look") == "1 pair that looks"
+    assert counted(3, "pair that looks", "pairs that look") == "3 pairs that look"
 
 
 def test_a_name_with_a_line_end_begins_no_line() -> None:

@@ -74,6 +74,7 @@ def test_a_course_in_which_all_is_well(root: Path) -> None:
         "graders", "gradebook", "secret", "exchange", "time zone",
     ]  # fmt: skip
     assert "hidden graders" in found["configuration"].found
+    assert found["source"].found == "1 assignment: one"
     assert re.search(r"schema [0-9a-f]{12}$", found["gradebook"].found)
     assert all(check.mend == "" for check in found.values())
 

@@ -211,6 +211,28 @@ def test_results_written_by_a_student_into_the_metadata_count_for_nothing(course
     assert (summary.score, summary.max_score, summary.notes) == (0, 7, [])
 
 
+def test_a_notebook_without_any_cell_of_the_assignment_is_told_as_another_s(course: Course) -> None:
+    other = [new_code_cell("x = 1"), nbgrader_cell("assert x", "of-another", points=1)]
+    path = course.folder("submitted", "one", "wrong") / "one.ipynb"
+    path.parent.mkdir(parents=True)
+    nbformat.write(notebook_of(other), path)
+    summary = course.autograde("one", "wrong")
+    assert (summary.score, summary.problem) == (0, "")
+    assert summary.notes == [
+        "It has none of this assignment's cells: is it the notebook of another assignment?"
+    ]
+
+
+def test_a_notebook_that_lies_there_by_another_name_is_named(course: Course) -> None:
+    folder = course.root / "submitted/kim/one"
+    (folder / "copy").mkdir(parents=True)
+    for name in ("One.ipynb", "copy/one.ipynb", "data.csv"):
+        (folder / name).touch()
+    assert course.autograde("one", "kim").problem == (
+        "No notebook named one.ipynb was handed in; there is One.ipynb, copy/one.ipynb."
+    )
+
+
 def test_an_unchanged_submission_is_not_graded_again(course: Course) -> None:
     graded(course, "again", "t = torch.ones(3)", "double = lambda x: 2 * x")
     assert course.autograde("one", "again").skipped

@@ -12,9 +12,11 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nbformat.v4 import new_code_cell
 
 from autograder.bridge.course import Course, CourseError
 from autograder.classwork import gathering, importing, limits
@@ -33,6 +35,7 @@ from tests.engine.exports import (
     packed,
     zipped,
 )
+from tests.small_course import nbgrader_cell, notebook_of
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +260,7 @@ def test_of_several_notebooks_the_one_of_the_right_name_is_taken(
 
 
 def test_a_missing_notebook_of_several_is_told(course: Course, tmp_path: Path) -> None:
-    received = bring(course, "pair", zipped(tmp_path / "e.zip", [("ana/lab-2.ipynb", b"")]))
+    received = bring(course, "pair", zipped(tmp_path / "e.zip", [("ana/lab-2.ipynb", NOTEBOOK)]))
     assert told(received, "ana") == ("imported", "no lab-1.ipynb")
 
 
@@ -622,6 +625,36 @@ def test_the_course_itself_is_no_export(course: Course) -> None:
             bring(course, "one", path)
 
 
+# Notebooks of something else
+
+
+def written_cells(*cells: object) -> bytes:
+    written: str = nbformat.writes(notebook_of(cells))
+    return written.encode()
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_notebook_without_any_cell_of_the_assignment_is_taken_and_told(
+    tmp_path: Path, dry_run: bool
+) -> None:
+    """An LMS's export of another assignment, or a student's mistake."""
+    course = new_course(tmp_path / "course")
+    ours, other = (nbgrader_cell("", name, points=1) for name in ("ours", "other"))
+    (course.root / "source/one/one.ipynb").write_bytes(written_cells(ours))
+    bare = new_code_cell("", id="ours")
+    entries: Entries = [
+        ("ana/one.ipynb", written_cells(ours)),
+        ("bob/other.ipynb", written_cells(other)),
+        ("eve/one.ipynb", written_cells(bare)),  # as saved by what drops nbgrader's metadata
+    ]
+    path = zipped(tmp_path / "a.zip", entries)
+    received = bring(course, "one", path, dry_run=dry_run)
+    assert told(received, "ana") == told(received, "eve") == ("imported", "")
+    outcome, notes = told(received, "bob")
+    assert outcome == "imported"
+    assert "one.ipynb has none of this assignment's cells: another assignment's?" in notes
+
+
 # Whole or not at all
 
 
@@ -643,6 +676,40 @@ def test_a_refused_replacement_leaves_what_was_there(course: Course, tmp_path: P
     bad = zipped(tmp_path / "b.zip", [("ana/one.ipynb", b"2"), ("ana/../x", b"")])
     assert told(bring(course, "one", bad, replacing=True), "ana")[0] == "refused"
     assert files(course) == {"ana/one/one.ipynb": b"1"}
+
+
+DAMAGED = NOTEBOOK[:-9]
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_cannot_be_graded_does_not_replace_what_can(
+    course: Course, tmp_path: Path, dry_run: bool
+) -> None:
+    good: Entries = [(f"{name}/one.ipynb", NOTEBOOK) for name in ("ana", "bob")]
+    bring(course, "one", zipped(tmp_path / "a.zip", good))
+    again: Entries = [
+        ("ana/one.ipynb", DAMAGED),
+        ("bob/one.ipynb", NOTEBOOK + b" "),
+        ("eve/one.ipynb", DAMAGED),
+    ]
+    path = zipped(tmp_path / "b.zip", again)
+    received = bring(course, "one", path, replacing=True, dry_run=dry_run)
+    outcome, notes = told(received, "ana")
+    assert outcome == "refused" and "so that one is kept: " in notes
+    assert told(received, "bob") == ("replaced", "")
+    outcome, notes = told(received, "eve")
+    assert outcome == "imported" and notes.startswith("one.ipynb cannot be graded: ")
+    if not dry_run:
+        assert files(course)["ana/one/one.ipynb"] == NOTEBOOK
+        assert files(course)["eve/one/one.ipynb"] == DAMAGED
+
+
+def test_what_cannot_be_graded_may_be_replaced_by_what_cannot_either(
+    course: Course, tmp_path: Path
+) -> None:
+    bring(course, "one", zipped(tmp_path / "a.zip", [("ana/one.ipynb", b"{")]))
+    path = zipped(tmp_path / "b.zip", [("ana/one.ipynb", DAMAGED)])
+    assert told(bring(course, "one", path, replacing=True), "ana")[0] == "replaced"
 
 
 def test_a_link_among_the_submissions_is_not_followed(course: Course, tmp_path: Path) -> None:

@@ -89,12 +89,12 @@ def test_a_class_is_matched_and_who_is_missing_is_told(
     course: Course, tmp_path: Path, roster: Path
 ) -> None:
     entries: Entries = [
-        ("Ana Gil_77_assignsubmission_file/mi tarea.ipynb", b"ana"),
+        ("Ana Gil_77_assignsubmission_file/mi tarea.ipynb", NOTEBOOK),
         ("Vargas Zoe_78_assignsubmission_file/one.ipynb", b"zoe"),
         ("Marta_79_assignsubmission_file/one.ipynb", b"?"),
     ]
     report = import_work(course, "one", zipped(tmp_path / "e.zip", entries), roster=roster)
-    assert files(course) == {"agil/one/one.ipynb": b"ana", "zoe/one/one.ipynb": b"zoe"}
+    assert files(course) == {"agil/one/one.ipynb": NOTEBOOK, "zoe/one/one.ipynb": b"zoe"}
     assert of(report, "agil") == Received(
         "agil",
         "imported",
@@ -299,7 +299,7 @@ def test_what_was_typed_into_canvas_is_no_stray_file(
     course: Course, tmp_path: Path, roster: Path
 ) -> None:
     entries: Entries = [
-        ("gilana_1_8_one.ipynb", b"1"),
+        ("gilana_1_8_one.ipynb", NOTEBOOK),
         ("gilana_1_text.html", b"<p>"),
         ("vargaszoe_LATE_2_link.html", b"<a>"),
     ]

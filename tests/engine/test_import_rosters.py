@@ -176,6 +176,31 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
 # Ids
 
 
+@pytest.mark.parametrize("values", ["s1001 s1002", "4711001 4711002"])
+def test_a_column_like_ids_of_an_unknown_name_is_told(tmp_path: Path, values: str) -> None:
+    one, two = values.split()
+    text = f"Name;Matriculation\nAna Gil;{one}\nZoe Vargas;{two}\n"
+    roster = listed(tmp_path, text)
+    assert [person.student for person in roster.people] == ["ana-gil", "zoe-vargas"]
+    (note,) = roster.notes
+    assert "column 'Matriculation' is not known, and was not used" in note
+    assert note.endswith("if it is the id, call it `id`")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id;Matriculation\nana;s1001\nzoe;s1002\n",  # the ids are known
+        "Name;Group\nAna Gil;red\nZoe Vargas;red\n",
+        "Name;Group\nAna Gil;red1\nZoe Vargas;\n",
+        "Name;Total\nAna Gil;97.5\nZoe Vargas;88\n",
+        "Name;Private address\nAna Gil;a@x.example\nZoe Vargas;z@x.example\n",
+    ],
+)
+def test_a_column_that_is_not_like_ids_is_left_alone(tmp_path: Path, text: str) -> None:
+    assert listed(tmp_path, text).notes == []
+
+
 def test_two_of_one_address_before_the_at_get_longer_ids(tmp_path: Path) -> None:
     text = "name,email\nAna Gil,ana@a.example\nAna Sol,ana@b.example\nLuis,luis@a.example\n"
     assert list(people(tmp_path, text)) == ["ana-a.example", "ana-b.example", "luis"]

@@ -5,8 +5,10 @@ import tracemalloc
 import pytest
 import torch
 
-from autograder.grading import trace
+from autograder.grading import Expression, trace
+from autograder.grading.submission import _call_failed
 from autograder.grading.tolerance import close
+from autograder.runner.checkpoint import CallFailed
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +24,29 @@ def test_the_last_call_is_told_with_its_inputs() -> None:
     trace.called("affine", (torch.ones(2),), {"b": torch.zeros(1, requires_grad=True)})
     trace.called("affine", (torch.arange(2),), {"steps": 3})
     assert trace.told() == "call: affine(int64[2] [0, 1], steps=3)"
+
+
+def test_texts_are_told_as_python_writes_them() -> None:
+    trace.called("count_vowels", ("",), {"of": "a 'b'\n"})
+    assert trace.told() == """call: count_vowels('', of="a 'b'\\n")"""
+
+
+def test_expressions_are_told_as_they_are_given() -> None:
+    trace.called("apply", (Expression("lambda t: t**2"),), {})
+    assert trace.told() == "call: apply(lambda t: t**2)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "told"),
+    [
+        ("WireTimeout", "", "the call did not return within its time limit"),
+        ("WireClosed", "", "the process ended during the call"),
+        ("KeyError", "'x'", "KeyError: 'x'"),
+        ("ValueError", "", "ValueError"),
+    ],
+)
+def test_why_a_call_failed_is_told_in_words(kind: str, text: str, told: str) -> None:
+    assert _call_failed("f", CallFailed(kind, None, text)).detail == told
 
 
 def test_of_comparisons_the_first_that_fails_is_told() -> None:
