@@ -38,7 +38,6 @@ from autograder.runner.outcome import CellOutcome
 _FILES_BYTES: Final = 48 * MIB
 _UNBOUND: Final = "no-graders"
 """The name of an assignment that has none: its cells are run as they are."""
-_RUNNER: Final = "autograder.bridge.preprocessors.RunGraders"
 _LONGEST: Final = 200
 
 
@@ -96,7 +95,7 @@ def extract(course: Course, assignment: str, *, dry_run: bool = False) -> Extrac
     course.require(assignment)
     bound = _bound(course, assignment)
     notebooks = [_read(course, assignment, name) for name in course.notebooks(assignment)]
-    done = Extraction(configured=_RUNNER in course.app.config.Autograde.autograde_preprocessors)
+    done = Extraction(configured=course.runs_graders)
     hidden = hidden_marks(course.app)
     with in_language(course.settings.language):
         for notebook in notebooks:

@@ -192,6 +192,13 @@ class Course:
         """The folder of the hidden graders."""
         return self.root / self.settings.graders
 
+    @property
+    def runs_graders(self) -> bool:
+        """Whether the configuration has hidden graders run: whether it calls ``configure``."""
+        chosen = self.app.config.Autograde.get("autograde_preprocessors")
+        steps = chosen if isinstance(chosen, list) else []  # lazy where it was only added to
+        return any(getattr(one, "__name__", one).endswith("RunGraders") for one in steps)
+
     def folder(self, step: str, assignment: str, student: str = ".") -> Path:
         """The folder of an assignment at a step: ``source``, ``release``, ``submitted`` …"""
         name = getattr(self.directory, f"{step}_directory")
