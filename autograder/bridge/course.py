@@ -26,7 +26,7 @@ from nbgrader.api import (
     SubmittedNotebook,
 )
 from nbgrader.apps import NbGrader
-from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
+from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.plugins import CsvExportPlugin
 from nbgrader.utils import capture_log
 from sqlalchemy.exc import DBAPIError, SAWarning, SQLAlchemyError
@@ -35,11 +35,12 @@ from traitlets import TraitError
 from autograder.bridge import inputs, record
 from autograder.bridge.database import one_gradebook, undo
 from autograder.bridge.files import open_plain_file
-from autograder.bridge.gradebook import not_released, problem_of, problem_told
+from autograder.bridge.gradebook import has_submissions, not_released, problem_of, problem_told
 from autograder.bridge.notebooks import METADATA
 from autograder.bridge.outputs import read_result
 from autograder.bridge.preprocessors import RunGraders
 from autograder.bridge.record import Record, digest
+from autograder.bridge.releasing import GenerateBeside, other_cells_told, replacing
 from autograder.messages import set_language
 from autograder.messages import translate as _
 
@@ -231,12 +232,16 @@ class Course:
     def release(self, assignment: str) -> None:
         """Generate the students' version of an assignment with nbgrader.
 
+        Where it fails, the release and the gradebook stay as they were.
+
         Raises:
             CourseError: nbgrader refuses; with what it says.
+            OSError: the release cannot be put into its place.
         """
         self.require(assignment)
         self._inputs_of.pop(assignment, None)
-        self._convert(GenerateAssignment, assignment, ".")
+        with replacing(self.directory, assignment):
+            self._convert(GenerateBeside, assignment, ".")
 
     def allow_unsafe(self) -> None:
         """Run submissions also where the walls against strangers cannot be had."""
@@ -350,6 +355,13 @@ class Course:
         """Raise ``GradebookError`` unless scores of these assignments can be stored now."""
         if problem := problem_of(self.directory.db_url, assignments):
             raise GradebookError(problem)
+
+    def has_submissions(self, assignment: str) -> bool:
+        """Whether the gradebook has submissions of an assignment, which keep its cells as they are.
+
+        False also where there is no gradebook that can be read.
+        """
+        return has_submissions(self.directory.db_url, assignment)
 
     def feedback(self, assignment: str, student: str) -> Path | None:
         """Write one student's feedback page; its folder, or None when nothing was graded.
@@ -512,6 +524,8 @@ def _explain(log: str, assignment: str, student: str) -> str:
     """One line for a teacher from nbgrader's log of a failure."""
     if "No assignment with ID" in log or "did you forget to run" in log:
         return not_released(assignment)
+    if told := other_cells_told(log, assignment):
+        return told
     where = f"{assignment}/{student}" if student != "." else assignment
     raised = [line for line in _RAISED.findall(log) if not line.startswith("nbgrader.converters")]
     return (

@@ -149,6 +149,11 @@ def exercise_command(
     course = course_of(ctx)
     written = new_exercise(course, assignment, exercise, title=title, points=points)
     _print_written(course, written)
+    if course.has_submissions(assignment):
+        print_warning(
+            f"submissions of {assignment} are in the gradebook, so nbgrader releases it with no "
+            f"other cells: `autograder release {assignment}` says how to go on, and what it costs"
+        )
     _print_next(f"autograder preview {assignment}")
     answer({"written": [str(path) for path in written]})
 
