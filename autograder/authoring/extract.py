@@ -97,7 +97,7 @@ def extract(course: Course, assignment: str, *, dry_run: bool = False) -> Extrac
     notebooks = [_read(course, assignment, name) for name in course.notebooks(assignment)]
     done = Extraction(configured=course.runs_graders)
     hidden = hidden_marks(course.app)
-    with in_language(course.settings.language):
+    with in_language(_language(course)):
         for notebook in notebooks:
             _require_closed(course, notebook, hidden)
             _look(notebook, bound, hidden)
@@ -113,6 +113,12 @@ def extract(course: Course, assignment: str, *, dry_run: bool = False) -> Extrac
     if not dry_run:
         write_together(new, changed)
     return done
+
+
+def _language(course: Course) -> str:
+    """The language of what is written; English where a course does not say it, nor has ours yet."""
+    said = course.runs_graders or course.sets_language
+    return str(course.settings.language) if said else "en"
 
 
 def _bound(course: Course, assignment: str) -> set[str]:
@@ -232,7 +238,7 @@ def _try_one(
             course.settings.limits(assignment),
             seed=0,
             files=files,
-            language=course.settings.language,
+            language=_language(course),
             check_seconds=course.settings.check_seconds,
             allow_unsafe=True,  # the teacher's own notebook
         )

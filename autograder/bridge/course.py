@@ -194,6 +194,12 @@ class Course:
         return self.root / self.settings.graders
 
     @property
+    def sets_language(self) -> bool:
+        """Whether the configuration says in which language students read."""
+        kinds = [kind.__name__ for kind in RunGraders.__mro__] + ["JailedExecute"]
+        return any("language" in self.app.config.get(kind, {}) for kind in kinds)
+
+    @property
     def runs_graders(self) -> bool:
         """Whether the configuration has hidden graders run: whether it calls ``configure``."""
         chosen = self.app.config.Autograde.get("autograde_preprocessors")

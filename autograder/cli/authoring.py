@@ -334,11 +334,7 @@ def extract(ctx: click.Context, assignment: str, *, dry_run: bool) -> None:
     counts = f"{len(done.moved)} moved, {len(done.kept)} stay"
     print_line(counts + ("; nothing was written: this was a dry run" if dry_run else ""))
     if not done.configured:
-        print_warning(
-            "this course does not run hidden graders yet: put these lines into "
-            "nbgrader_config.py, in the place of `configure_execute` if it is there:\n"
-            "  from autograder.bridge import configure\n  configure(get_config())"
-        )
+        _warn_unconfigured()
     if done.written:
         _print_next(f"autograder check {assignment}, then autograder release {assignment}")
     answer(
@@ -351,6 +347,16 @@ def extract(ctx: click.Context, assignment: str, *, dry_run: bool) -> None:
             "written": [str(path) for path in done.written],
             "configured": done.configured,
         }
+    )
+
+
+def _warn_unconfigured() -> None:
+    """Say what a course lacks to run hidden graders."""
+    print_warning(
+        "this course does not run hidden graders yet: put these lines into "
+        "nbgrader_config.py, in the place of `configure_execute` if it is there:\n"
+        "  from autograder.bridge import configure\n  c = get_config()\n  configure(c)\n"
+        '  c.RunGraders.language = "en"  # of what students read: "en" or "es"'
     )
 
 

@@ -298,8 +298,9 @@ def test_a_course_of_nbgraders_alone_is_moved_and_told_what_it_lacks(tmp_path: P
     assert done.returncode == 0, done.stderr
     assert "1 moved, 0 stay" in done.stdout
     assert "does not run hidden graders yet" in done.stderr
-    assert "configure(" in done.stderr
-    assert (tmp_path / "tests/graders/ps1/test_ps1_squares_right.py").is_file()
+    assert 'configure(c)\n  c.RunGraders.language = "en"' in done.stderr
+    grader = (tmp_path / "tests/graders/ps1/test_ps1_squares_right.py").read_text()
+    assert "The tests of this exercise pass." in grader
 
 
 def test_nothing_is_written_where_a_grader_is_there_already(world: World, tmp_path: Path) -> None:
