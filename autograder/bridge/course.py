@@ -33,7 +33,7 @@ from sqlalchemy.exc import DBAPIError, SAWarning, SQLAlchemyError
 from traitlets import TraitError
 
 from autograder.bridge import inputs, record
-from autograder.bridge.database import one_gradebook, undo
+from autograder.bridge.database import know_schema, one_gradebook, undo
 from autograder.bridge.files import open_plain_file
 from autograder.bridge.gradebook import has_submissions, not_released, problem_of, problem_told
 from autograder.bridge.notebooks import METADATA
@@ -149,6 +149,7 @@ class Course:
                 "`autograder new course`"
             )
         _find_scripts()
+        know_schema()
         with self._in_root():
             self.app = NbGrader(raise_config_file_errors=True)
             self.app.log.setLevel(logging.CRITICAL + 1)
@@ -449,10 +450,17 @@ class Course:
         return digest.hexdigest()
 
     def _run(self, app: Any) -> str | None:
-        """Run a converter; what it logged if it failed, and then nothing of it is stored."""
+        """Run a converter; what it logged if it failed, and then nothing of it is stored.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C, which nbgrader would log as a failure.
+        """
+        interrupts = _keep_interrupts(app)
         try:
             with self._in_root(), _logging(self.app.log), one_gradebook():
                 result = capture_log(app)
+                if interrupts:
+                    raise interrupts[0]
                 if not result["success"]:
                     undo()
                     return f"{result.get('log', '')}{result.get('error', '')}"
@@ -524,6 +532,22 @@ def _logging(log: logging.Logger) -> Iterator[None]:
     finally:
         _NBGRADER_API.disabled = silent
         log.level, log.handlers, log.propagate = level, handlers, spread
+
+
+def _keep_interrupts(app: Any) -> list[KeyboardInterrupt]:
+    """Where a converter's Ctrl-C will be, which ``capture_log`` keeps for itself."""
+    found: list[KeyboardInterrupt] = []
+    start = app.start
+
+    def start_and_keep() -> None:
+        try:
+            start()
+        except KeyboardInterrupt as error:
+            found.append(error)
+            raise
+
+    app.start = start_and_keep
+    return found
 
 
 def _explain(log: str, assignment: str, student: str) -> str:

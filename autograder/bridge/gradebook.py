@@ -5,10 +5,12 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
-from nbgrader.api import Assignment, Base, SubmittedAssignment, get_alembic_version
+from nbgrader.api import Assignment, Base, SubmittedAssignment
 from sqlalchemy import create_engine, inspect, select
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from autograder.bridge.database import newest_schema
 
 _PROBLEMS: Final = {
     "database is locked": "the gradebook is locked by another program: close it and run the "
@@ -72,7 +74,7 @@ def schema_of(db_url: str) -> tuple[str | None, str]:
     Raises:
         DBAPIError: the gradebook cannot be read.
     """
-    known: str = get_alembic_version()
+    known = newest_schema()
     url = make_url(db_url)
     if url.get_backend_name() == "sqlite" and not _is_there(url.database or ""):
         return None, known

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
+from autograder.cli import signals
 from autograder.cli.base import (
     Number,
     Table,
@@ -198,8 +199,8 @@ def preview(
         right, again = _preview(ctx, assignment, to, watch, opened)
         while again:  # once more where the course's settings have changed
             again = _preview_anew(ctx, assignment, to)
-    except KeyboardInterrupt:
-        if not watch:
+    except (KeyboardInterrupt, Exception) as error:
+        if not watch or not signals.behind(error):
             raise
         print_line("stopped")
         return
@@ -216,6 +217,7 @@ def _preview_anew(ctx: click.Context, assignment: str, to: Path | None) -> bool:
     try:
         _right, again = _preview(ctx, assignment, to, watch=True, opened=False)
     except CourseError as error:
+        signals.stop_if_came()
         print_error(error)
         _say_watching("nbgrader_config.py")
         wait_for_settings(ctx.obj, settings)
@@ -255,10 +257,11 @@ def _round(previewer: "Previewer", watch: bool, opened: bool) -> bool:
     try:
         made = previewer.make()
     except CourseError as error:
-        if not watch:
+        if not watch or signals.behind(error):
             raise
         print_error(error)
         return False
+    signals.stop_if_came()
     _print_preview(made)
     for page in made.pages:
         print_line(f"page: {page}")
