@@ -150,6 +150,8 @@ def exercise_command(
     course = course_of(ctx)
     written = new_exercise(course, assignment, exercise, title=title, points=points)
     _print_written(course, written)
+    if not course.runs_graders:
+        _warn_unconfigured()
     if course.has_submissions(assignment):
         print_warning(
             f"submissions of {assignment} are in the gradebook, so nbgrader releases it with no "
