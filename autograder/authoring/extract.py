@@ -26,7 +26,7 @@ from autograder.bridge.course import Course, CourseError
 from autograder.bridge.files import read_plain_files
 from autograder.bridge.regions import NOT_MOVED, Marks, hidden_marks
 from autograder.check import fresh_release
-from autograder.check.finding import place_of
+from autograder.check.finding import error_told, place_of
 from autograder.grading.cells import CodeCell, code_cells, read_code_cells
 from autograder.grading.client import Graded, GradingProcess
 from autograder.grading.results import CheckResult
@@ -257,7 +257,8 @@ def _try_one(
                 told = " ".join(said.split())[:_LONGEST] or "nothing"
                 reason = f"for {who} the grader says something else than the cell: {told}"
             elif cells is source and not passed:
-                reason = f"its tests fail for your own solution ({_raised(outcome)})"
+                raised = error_told(outcome.outputs) or outcome.status
+                reason = f"its tests fail for your own solution ({raised})"
             if reason and result.grade_id in notebook.tests:
                 del notebook.tests[result.grade_id]
                 notebook.reasons[result.grade_id] = reason
@@ -285,11 +286,6 @@ def _is_number(outcome: CellOutcome) -> bool:
                 continue
             return True
     return False
-
-
-def _raised(outcome: CellOutcome) -> str:
-    errors = [one for one in outcome.outputs if one.get("output_type") == "error"]
-    return f"{errors[-1]['ename']}: {errors[-1]['evalue']}"[:_LONGEST] if errors else outcome.status
 
 
 # Writing
