@@ -205,7 +205,7 @@ class Course:
         """Whether the configuration has hidden graders run: whether it calls ``configure``."""
         chosen = self.app.config.Autograde.get("autograde_preprocessors")
         steps = chosen if isinstance(chosen, list) else []  # lazy where it was only added to
-        return any(getattr(one, "__name__", one).endswith("RunGraders") for one in steps)
+        return any(str(getattr(one, "__name__", one)).endswith("RunGraders") for one in steps)
 
     def folder(self, step: str, assignment: str, student: str = ".") -> Path:
         """The folder of an assignment at a step: ``source``, ``release``, ``submitted`` …"""
