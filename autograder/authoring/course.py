@@ -20,14 +20,6 @@ configure(c)
 c.CourseDirectory.course_id = $course_id
 c.RunGraders.language = "$language"  # of what students read: "en" or "es"
 ''')
-_ENGLISH_STUB: Final = """\
-c.ClearSolutions.code_stub = {  # what students find in the place of your solutions
-    "python": (
-        "# Write your answer here, and delete the next line.\\n"
-        'raise NotImplementedError("not done yet")'
-    )
-}
-"""
 _PYTEST: Final = """\
 # `pytest tests/graders` tries the graders on the source notebooks.
 [pytest]
@@ -83,7 +75,7 @@ def new_course(folder: Path, language: str) -> list[Path]:
         folder / ".gitignore": _IGNORED,
     }
     wanted = {path: content for path, content in new.items() if not os.path.lexists(path)}
-    wanted[config] = text if language == "es" else text + _ENGLISH_STUB
+    wanted[config] = text
     write_together({path: content.encode() for path, content in wanted.items()}, {})
     return list(wanted)
 

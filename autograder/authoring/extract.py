@@ -26,7 +26,7 @@ from autograder.bridge.course import Course, CourseError
 from autograder.bridge.files import read_plain_files
 from autograder.bridge.regions import NOT_MOVED, Marks, hidden_marks
 from autograder.check import fresh_release
-from autograder.check.finding import place_of
+from autograder.check.finding import error_told, place_of
 from autograder.grading.cells import CodeCell, code_cells, read_code_cells
 from autograder.grading.client import Graded, GradingProcess
 from autograder.grading.results import CheckResult
@@ -38,7 +38,6 @@ from autograder.runner.outcome import CellOutcome
 _FILES_BYTES: Final = 48 * MIB
 _UNBOUND: Final = "no-graders"
 """The name of an assignment that has none: its cells are run as they are."""
-_RUNNER: Final = "autograder.bridge.preprocessors.RunGraders"
 _LONGEST: Final = 200
 
 
@@ -96,9 +95,9 @@ def extract(course: Course, assignment: str, *, dry_run: bool = False) -> Extrac
     course.require(assignment)
     bound = _bound(course, assignment)
     notebooks = [_read(course, assignment, name) for name in course.notebooks(assignment)]
-    done = Extraction(configured=_RUNNER in course.app.config.Autograde.autograde_preprocessors)
+    done = Extraction(configured=course.runs_graders)
     hidden = hidden_marks(course.app)
-    with in_language(course.settings.language):
+    with in_language(_language(course)):
         for notebook in notebooks:
             _require_closed(course, notebook, hidden)
             _look(notebook, bound, hidden)
@@ -114,6 +113,12 @@ def extract(course: Course, assignment: str, *, dry_run: bool = False) -> Extrac
     if not dry_run:
         write_together(new, changed)
     return done
+
+
+def _language(course: Course) -> str:
+    """The language of what is written; English where a course does not say it, nor has ours yet."""
+    said = course.runs_graders or course.sets_language
+    return str(course.settings.language) if said else "en"
 
 
 def _bound(course: Course, assignment: str) -> set[str]:
@@ -233,7 +238,7 @@ def _try_one(
             course.settings.limits(assignment),
             seed=0,
             files=files,
-            language=course.settings.language,
+            language=_language(course),
             check_seconds=course.settings.check_seconds,
             allow_unsafe=True,  # the teacher's own notebook
         )
@@ -252,7 +257,8 @@ def _try_one(
                 told = " ".join(said.split())[:_LONGEST] or "nothing"
                 reason = f"for {who} the grader says something else than the cell: {told}"
             elif cells is source and not passed:
-                reason = f"its tests fail for your own solution ({_raised(outcome)})"
+                raised = error_told(outcome.outputs) or outcome.status
+                reason = f"its tests fail for your own solution ({raised})"
             if reason and result.grade_id in notebook.tests:
                 del notebook.tests[result.grade_id]
                 notebook.reasons[result.grade_id] = reason
@@ -280,11 +286,6 @@ def _is_number(outcome: CellOutcome) -> bool:
                 continue
             return True
     return False
-
-
-def _raised(outcome: CellOutcome) -> str:
-    errors = [one for one in outcome.outputs if one.get("output_type") == "error"]
-    return f"{errors[-1]['ename']}: {errors[-1]['evalue']}"[:_LONGEST] if errors else outcome.status
 
 
 # Writing

@@ -19,7 +19,7 @@ from autograder.bridge.course import Course, CourseError
 from autograder.bridge.outputs import read_result
 from autograder.bridge.preprocessors import stop_grading_processes
 from autograder.bridge.scratch import copy_source, source_course
-from autograder.check.finding import Finding
+from autograder.check.finding import Finding, error_told
 from autograder.check.notebooks import Notebooks
 from autograder.grading.results import CellResult
 
@@ -160,10 +160,8 @@ class Previewer:
         """Cells of the teacher's own notebook that raise, but for grade cells."""
         found = []
         for name, number, cell in self._cells(SOLUTION):
-            for output in cell.get("outputs", []):
-                if output.output_type == "error":
-                    told = f"{output.ename}: {output.evalue}"[:_LONGEST]
-                    found.append(f"{name}.ipynb, cell {number} raises {told}")
+            if told := error_told(cell.get("outputs", [])):
+                found.append(f"{name}.ipynb, cell {number} raises {told}")
         return found
 
     def _write_pages(self) -> list[Path]:

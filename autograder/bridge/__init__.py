@@ -1,9 +1,10 @@
 """The bridge to nbgrader: the only room that knows nbgrader's classes.
 
-A course's ``nbgrader_config.py`` needs two lines::
+A course's ``nbgrader_config.py`` needs two lines, and a third where students do not read Spanish::
 
     from autograder.bridge import configure
-    configure(get_config())
+    configure(c := get_config())
+    c.RunGraders.language = "en"
 """
 
 from typing import Any, Final
@@ -12,11 +13,6 @@ FILTERS: Final = {
     name: f"autograder.bridge.safe_html.{name}" for name in ("clean_html", "markdown2html")
 }
 """What renders the text of students on a teacher's pages, named as in nbconvert's templates."""
-STUB = (
-    "# Escribe aquí tu respuesta y borra la línea siguiente.\n"
-    'raise NotImplementedError("Ejercicio sin resolver")'
-)
-"""What a student finds in place of a solution region, by default."""
 
 
 def configure_execute(config: Any) -> None:
@@ -78,5 +74,18 @@ def configure(config: Any) -> None:
         config.GenerateFeedback.exporter_class = "autograder.bridge.page.FeedbackExporter"
     config.HTMLExporter.sanitize_html = True
     config.HTMLExporter.filters = dict(config.HTMLExporter.get("filters", {})) | FILTERS
-    if "code_stub" not in config.ClearSolutions:
-        config.ClearSolutions.code_stub = {"python": STUB}
+    if "preprocessors" not in config.GenerateAssignment:
+        config.GenerateAssignment.preprocessors = [
+            "nbgrader.preprocessors.IncludeHeaderFooter",
+            "nbgrader.preprocessors.InstantiateTests",
+            "nbgrader.preprocessors.LockCells",
+            "autograder.bridge.stubs.StubsInLanguage",
+            "nbgrader.preprocessors.ClearOutput",
+            "nbgrader.preprocessors.CheckCellMetadata",
+            "nbgrader.preprocessors.ComputeChecksums",
+            "nbgrader.preprocessors.SaveCells",
+            "nbgrader.preprocessors.ClearHiddenTests",
+            "nbgrader.preprocessors.ClearMarkScheme",
+            "nbgrader.preprocessors.ComputeChecksums",
+            "nbgrader.preprocessors.CheckCellMetadata",
+        ]

@@ -26,21 +26,22 @@ from nbgrader.api import (
     SubmittedNotebook,
 )
 from nbgrader.apps import NbGrader
-from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
+from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.plugins import CsvExportPlugin
 from nbgrader.utils import capture_log
 from sqlalchemy.exc import DBAPIError, SAWarning, SQLAlchemyError
 from traitlets import TraitError
 
 from autograder.bridge import inputs, record
-from autograder.bridge.database import one_gradebook, undo
+from autograder.bridge.database import know_schema, one_gradebook, undo
 from autograder.bridge.files import open_plain_file
-from autograder.bridge.gradebook import not_released, problem_of, problem_told
+from autograder.bridge.gradebook import has_submissions, not_released, problem_of, problem_told
 from autograder.bridge.notebooks import METADATA
 from autograder.bridge.options import misspelt
 from autograder.bridge.outputs import read_result
 from autograder.bridge.preprocessors import RunGraders
 from autograder.bridge.record import Record, digest
+from autograder.bridge.releasing import GenerateBeside, other_cells_told, replacing
 from autograder.messages import set_language
 from autograder.messages import translate as _
 from autograder.plain import one_line
@@ -152,6 +153,7 @@ class Course:
                 "`autograder new course`"
             )
         _find_scripts()
+        know_schema()
         with self._in_root():
             self.app = NbGrader(raise_config_file_errors=True)
             self.app.log.setLevel(logging.CRITICAL + 1)
@@ -198,6 +200,19 @@ class Course:
         """The folder of the hidden graders."""
         return self.root / self.settings.graders
 
+    @property
+    def sets_language(self) -> bool:
+        """Whether the configuration says in which language students read."""
+        kinds = [kind.__name__ for kind in RunGraders.__mro__] + ["JailedExecute"]
+        return any("language" in self.app.config.get(kind, {}) for kind in kinds)
+
+    @property
+    def runs_graders(self) -> bool:
+        """Whether the configuration has hidden graders run: whether it calls ``configure``."""
+        chosen = self.app.config.Autograde.get("autograde_preprocessors")
+        steps = chosen if isinstance(chosen, list) else []  # lazy where it was only added to
+        return any(str(getattr(one, "__name__", one)).endswith("RunGraders") for one in steps)
+
     def folder(self, step: str, assignment: str, student: str = ".") -> Path:
         """The folder of an assignment at a step: ``source``, ``release``, ``submitted`` …"""
         name = getattr(self.directory, f"{step}_directory")
@@ -230,12 +245,16 @@ class Course:
     def release(self, assignment: str) -> None:
         """Generate the students' version of an assignment with nbgrader.
 
+        Where it fails, the release and the gradebook stay as they were.
+
         Raises:
             CourseError: nbgrader refuses; with what it says.
+            OSError: the release cannot be put into its place.
         """
         self.require(assignment)
         self._inputs_of.pop(assignment, None)
-        self._convert(GenerateAssignment, assignment, ".")
+        with replacing(self.directory, assignment):
+            self._convert(GenerateBeside, assignment, ".")
 
     def allow_unsafe(self) -> None:
         """Run submissions also where the walls against strangers cannot be had."""
@@ -364,6 +383,13 @@ class Course:
         if problem := problem_of(self.directory.db_url, assignments):
             raise GradebookError(problem)
 
+    def has_submissions(self, assignment: str) -> bool:
+        """Whether the gradebook has submissions of an assignment, which keep its cells as they are.
+
+        False also where there is no gradebook that can be read.
+        """
+        return has_submissions(self.directory.db_url, assignment)
+
     def feedback(self, assignment: str, student: str) -> Path | None:
         """Write one student's feedback page; its folder, or None when nothing was graded.
 
@@ -463,10 +489,17 @@ class Course:
         return digest.hexdigest()
 
     def _run(self, app: Any) -> str | None:
-        """Run a converter; what it logged if it failed, and then nothing of it is stored."""
+        """Run a converter; what it logged if it failed, and then nothing of it is stored.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C, which nbgrader would log as a failure.
+        """
+        interrupts = _keep_interrupts(app)
         try:
             with self._in_root(), _logging(self.app.log), one_gradebook():
                 result = capture_log(app)
+                if interrupts:
+                    raise interrupts[0]
                 if not result["success"]:
                     undo()
                     return f"{result.get('log', '')}{result.get('error', '')}"
@@ -540,10 +573,28 @@ def _logging(log: logging.Logger) -> Iterator[None]:
         log.level, log.handlers, log.propagate = level, handlers, spread
 
 
+def _keep_interrupts(app: Any) -> list[KeyboardInterrupt]:
+    """Where a converter's Ctrl-C will be, which ``capture_log`` keeps for itself."""
+    found: list[KeyboardInterrupt] = []
+    start = app.start
+
+    def start_and_keep() -> None:
+        try:
+            start()
+        except KeyboardInterrupt as error:
+            found.append(error)
+            raise
+
+    app.start = start_and_keep
+    return found
+
+
 def _explain(log: str, assignment: str, student: str) -> str:
     """One line for a teacher from nbgrader's log of a failure."""
     if "No assignment with ID" in log or "did you forget to run" in log:
         return not_released(assignment)
+    if told := other_cells_told(log, assignment):
+        return told
     where = f"{assignment}/{student}" if student != "." else assignment
     raised = [line for line in _RAISED.findall(log) if not line.startswith("nbgrader.converters")]
     return (

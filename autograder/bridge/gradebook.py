@@ -5,10 +5,12 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
-from nbgrader.api import Assignment, Base, get_alembic_version
+from nbgrader.api import Assignment, Base, SubmittedAssignment
 from sqlalchemy import create_engine, inspect, select
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from autograder.bridge.database import newest_schema
 
 _PROBLEMS: Final = {
     "database is locked": "the gradebook is locked by another program: close it and run the "
@@ -72,7 +74,7 @@ def schema_of(db_url: str) -> tuple[str | None, str]:
     Raises:
         DBAPIError: the gradebook cannot be read.
     """
-    known: str = get_alembic_version()
+    known = newest_schema()
     url = make_url(db_url)
     if url.get_backend_name() == "sqlite" and not _is_there(url.database or ""):
         return None, known
@@ -84,6 +86,32 @@ def schema_of(db_url: str) -> tuple[str | None, str]:
                 return ("" if tables else None), known
             found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
             return str(found or ""), known
+    finally:
+        engine.dispose()
+
+
+def has_submissions(db_url: str, assignment: str) -> bool:
+    """Whether submissions of an assignment are in the gradebook. Writes nothing.
+
+    False where there is no gradebook, or none that can be read: what is wrong with it is told by
+    the commands that need it.
+    """
+    try:
+        url, engine = make_url(db_url), create_engine(db_url)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
+        return False
+    if url.get_backend_name() == "sqlite" and not _is_there(url.database or ""):
+        return False
+    found = (
+        select(SubmittedAssignment.id)
+        .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+        .where(Assignment.name == assignment)
+    )
+    try:
+        with engine.connect() as connection:
+            return connection.execute(found.limit(1)).first() is not None
+    except DBAPIError:
+        return False
     finally:
         engine.dispose()
 

@@ -5,11 +5,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
+
 from autograder.bridge.course import Course, CourseError
 from autograder.bridge.regions import NOT_MOVED
 from autograder.bridge.scratch import source_course
 from autograder.check.finding import Finding as Finding
-from autograder.check.finding import place_of
+from autograder.check.finding import error_told, place_of
 from autograder.check.graders import uncollected, written
 from autograder.check.notebooks import Notebooks, hidden_tests
 from autograder.grading.cells import CodeCell, points_of, read_code_cells
@@ -76,6 +78,15 @@ def _findings(
 def _cells(course: Course, step: str, assignment: str) -> list[CodeCell]:
     paths = [course.folder(step, assignment) / f"{n}.ipynb" for n in course.notebooks(assignment)]
     return [cell for path in paths if path.is_file() for cell in read_code_cells(path)]
+
+
+def _places(course: Course, assignment: str) -> Iterator[str]:
+    """Where each code cell of the source notebooks is."""
+    for name in course.notebooks(assignment):
+        path = course.folder("source", assignment) / f"{name}.ipynb"
+        for number, cell in enumerate(nbformat.read(path, as_version=4).cells, 1):
+            if cell.cell_type == "code":
+                yield f"{place_of(course, path)}, cell {number}"
 
 
 def _unbound(
@@ -152,13 +163,14 @@ def _solution(
 ) -> Iterator[Finding]:
     """Cells of the teacher's own solution that raise, and checks that it does not pass."""
     graded, _ = _run(course, assignment, source, process)
-    for cell, outcome in zip(source, graded.outcomes, strict=True):
+    for where, outcome in zip(_places(course, assignment), graded.outcomes, strict=True):
         if outcome.status not in ("ok", "checkpoint"):
-            first = cell.source.strip().splitlines()[:1]
+            told = error_told(outcome.outputs)
             yield Finding(
                 assignment,
-                f"a cell of the source notebook ends with {outcome.status!r}: {first}",
+                f"it raises {told}" if told else f"it ends with {outcome.status!r}",
                 "run the source notebook from top to bottom and correct it",
+                where,
             )
     for result in graded.results:
         for found in result.checks:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
+from autograder.cli import signals
 from autograder.cli.base import (
     Number,
     Table,
@@ -149,6 +150,13 @@ def exercise_command(
     course = course_of(ctx)
     written = new_exercise(course, assignment, exercise, title=title, points=points)
     _print_written(course, written)
+    if not course.runs_graders:
+        _warn_unconfigured()
+    if course.has_submissions(assignment):
+        print_warning(
+            f"submissions of {assignment} are in the gradebook, so nbgrader releases it with no "
+            f"other cells: `autograder release {assignment}` says how to go on, and what it costs"
+        )
     _print_next(f"autograder preview {assignment}")
     answer({"written": [str(path) for path in written]})
 
@@ -193,8 +201,8 @@ def preview(
         right, again = _preview(ctx, assignment, to, watch, opened)
         while again:  # once more where the course's settings have changed
             again = _preview_anew(ctx, assignment, to)
-    except KeyboardInterrupt:
-        if not watch:
+    except (KeyboardInterrupt, Exception) as error:
+        if not watch or not signals.behind(error):
             raise
         print_line("stopped")
         return
@@ -211,6 +219,7 @@ def _preview_anew(ctx: click.Context, assignment: str, to: Path | None) -> bool:
     try:
         _right, again = _preview(ctx, assignment, to, watch=True, opened=False)
     except CourseError as error:
+        signals.stop_if_came()
         print_error(error)
         _say_watching("nbgrader_config.py")
         wait_for_settings(ctx.obj, settings)
@@ -250,10 +259,11 @@ def _round(previewer: "Previewer", watch: bool, opened: bool) -> bool:
     try:
         made = previewer.make()
     except CourseError as error:
-        if not watch:
+        if not watch or signals.behind(error):
             raise
         print_error(error)
         return False
+    signals.stop_if_came()
     _print_preview(made)
     for page in made.pages:
         print_line(f"page: {page}")
@@ -329,11 +339,7 @@ def extract(ctx: click.Context, assignment: str, *, dry_run: bool) -> None:
     counts = f"{len(done.moved)} moved, {len(done.kept)} stay"
     print_line(counts + ("; nothing was written: this was a dry run" if dry_run else ""))
     if not done.configured:
-        print_warning(
-            "this course does not run hidden graders yet: put these lines into "
-            "nbgrader_config.py, in the place of `configure_execute` if it is there:\n"
-            "  from autograder.bridge import configure\n  configure(get_config())"
-        )
+        _warn_unconfigured()
     if done.written:
         _print_next(f"autograder check {assignment}, then autograder release {assignment}")
     answer(
@@ -346,6 +352,16 @@ def extract(ctx: click.Context, assignment: str, *, dry_run: bool) -> None:
             "written": [str(path) for path in done.written],
             "configured": done.configured,
         }
+    )
+
+
+def _warn_unconfigured() -> None:
+    """Say what a course lacks to run hidden graders."""
+    print_warning(
+        "this course does not run hidden graders yet: put these lines into "
+        "nbgrader_config.py, in the place of `configure_execute` if it is there:\n"
+        "  from autograder.bridge import configure\n  c = get_config()\n  configure(c)\n"
+        '  c.RunGraders.language = "en"  # of what students read: "en" or "es"'
     )
 
 

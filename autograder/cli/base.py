@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from autograder import __version__
-from autograder.cli import advice, look, scripts
+from autograder.cli import advice, look, scripts, signals
 from autograder.cli.completion import complete_assignments, complete_students
 from autograder.cli.look import (
     Number,
@@ -127,6 +127,7 @@ class _Group(_WithStatuses, click.Group):
 
         if not standalone_mode:
             return run()
+        signals.begin()
         sys.exit(_status_of(run))
 
 
@@ -147,11 +148,11 @@ def _status_of(run: Callable[[], Any]) -> int:
     except click.ClickException as error:
         return _wrongly_used(error)
     except (click.Abort, KeyboardInterrupt) as error:
-        if _by_signal(error):
+        if signals.behind(error):
             return _interrupted()
         return _failed("not confirmed, so nothing was done", Status.FAILED)
     except Exception as error:
-        if _by_signal(error):
+        if signals.behind(error):
             return _interrupted()
         if isinstance(error, OSError) and error.errno == errno.EPIPE:
             return _nobody_reads()
@@ -180,13 +181,6 @@ def _wrongly_used(error: click.ClickException) -> int:
         click.echo(ctx.get_usage(), err=True)
         click.echo(f"More: {ctx.command_path} --help", err=True)
     return error.exit_code
-
-
-def _by_signal(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is behind an error: Python wraps it where it comes while a class is made."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
 
 
 def _interrupted() -> Status:

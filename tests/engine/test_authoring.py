@@ -281,3 +281,23 @@ def test_the_commands_say_what_they_wrote_and_what_comes_next(tmp_path: Path) ->
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert run("exercise", "a", "c", "--points", "0").returncode == 2
     assert "no assignment 'nowhere'" in run("exercise", "nowhere", "b").stderr
+
+
+@pytest.mark.parametrize("lines", ["", "from autograder.bridge import configure_execute as c\nc("])
+def test_graders_that_the_course_would_not_run_are_told_with_the_lines_to_add(
+    tmp_path: Path, lines: str
+) -> None:
+    config = lines + "get_config()" + (")" if lines else "")
+    (tmp_path / "nbgrader_config.py").write_text(config)
+    new_assignment(Course(tmp_path), "one")
+    command = [sys.executable, "-m", "autograder", "--course", str(tmp_path)]
+    done = subprocess.run(
+        [*command, "new", "exercise", "one", "mean"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "does not run hidden graders yet" in done.stderr
+    assert "configure(c)" in done.stderr

@@ -16,7 +16,7 @@ from autograder.check import Finding, check, fresh_release
 from autograder.check.graders import uncollected, written
 from autograder.check.notebooks import Notebooks
 from autograder.grading.client import GradingError, GradingProcess
-from tests.small_course import nbgrader_cell, notebook_of
+from tests.small_course import make_course, nbgrader_cell, notebook_of
 
 CONFIG = """
 from autograder.bridge import configure
@@ -352,3 +352,13 @@ def test_a_source_that_was_only_saved_in_jupyterlab_has_no_stale_release(tmp_pat
     notebook.metadata["kernelspec"]["display_name"] = "Python 3 (ipykernel)"
     nbformat.write(notebook, source)
     assert check(course, "one") == []
+
+
+def test_a_cell_of_the_source_that_raises_is_found_with_its_place_and_its_error(
+    tmp_path: Path,
+) -> None:
+    notebook = sound()
+    notebook.cells[:0] = [new_markdown_cell("A text."), new_code_cell("# first\nimport no_such")]
+    (found,) = check(make_course(tmp_path, CONFIG, GRADER, notebook), "one")
+    assert found.where == "source/one/one.ipynb, cell 2"
+    assert found.what == "it raises ModuleNotFoundError: No module named 'no_such'"

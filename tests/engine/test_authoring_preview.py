@@ -254,3 +254,37 @@ def test_the_command_watches_until_ctrl_c_and_opens_the_students_page(tmp_path: 
         process.wait()
         process.stdout.close()
     assert not (root / "gradebook.db").exists() and not (root / "release").exists()
+
+
+INTERRUPTS = f"""{CONFIG}
+import os, signal
+
+def passes_on(**facts):
+    os.kill(os.getpid(), signal.SIGINT)
+
+def swallows(**facts):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt as error:
+        raise RuntimeError("a library's own error") from None
+
+c.GenerateAssignment.pre_convert_hook = HOOK
+"""
+
+
+@pytest.mark.parametrize(
+    ("hook", "options", "status"), [("passes_on", [], 130), ("swallows", ["--watch"], 0)]
+)
+def test_ctrl_c_ends_it_at_once_and_quietly_wherever_it_comes(
+    tmp_path: Path, hook: str, options: list[str], status: int
+) -> None:
+    """In the midst of nbgrader, which makes an error of it, or goes on."""
+    new_course(tmp_path)
+    (tmp_path / "nbgrader_config.py").write_text(INTERRUPTS.replace("HOOK", hook))
+    command = [sys.executable, "-m", "autograder", "--course", str(tmp_path), "preview", "one"]
+    done = subprocess.run(
+        [*command, *options], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.stdout == ("stopped\n" if options else "")
+    assert done.stderr.strip() == ""  # click ends the line of ^C
+    assert done.returncode == status

@@ -1,15 +1,21 @@
 """One connection to the gradebook: nbgrader's steps share it, and what they store comes at once."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.api import Gradebook
+from nbgrader.dbutil import _temp_alembic_ini
 from nbgrader.nbgraderformat import MetadataValidator, ValidationError
 
+from autograder.bridge.course import Course
 from autograder.bridge.database import one_gradebook, store
+from autograder.bridge.gradebook import schema_of
 from autograder.bridge.schema import check_schemas_once
 
 
@@ -117,3 +123,21 @@ def test_metadata_is_checked_as_nbgrader_does(points: object) -> None:
             told.append(error.message)
     assert told[0] == told[1]
     assert bool(told[0]) == (points != 1)
+
+
+def test_the_schema_of_a_new_gradebook_is_nbgraders_and_no_program_is_started_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To a program that a command starts Ctrl-C goes as well, and it prints a traceback."""
+    with _temp_alembic_ini("sqlite://") as settings:
+        command = [sys.executable, "-m", "alembic", "-c", settings, "heads"]
+        told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    (tmp_path / "alembic").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "alembic").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    (tmp_path / "nbgrader_config.py").write_text("")
+    course = Course(tmp_path)
+    with course.gradebook():
+        pass
+    found, known = schema_of(course.directory.db_url)
+    assert found == known == told.stdout.split()[0]

@@ -33,6 +33,8 @@ from autograder.bridge import configure_execute
 c = get_config()
 configure_execute(c)
 """
+PLAIN = 'c = get_config(); c.CourseDirectory.course_id = "old-101"\n'
+"""A course of nbgrader's alone."""
 GRADERS = """
 from autograder.bridge import configure
 c = get_config()
@@ -281,6 +283,24 @@ def test_the_command_shows_what_it_would_do_and_writes_nothing(world: World) -> 
     assert "does not run hidden graders yet" in done.stderr
     assert (root / "source/ps1/ps1.ipynb").read_bytes() == source
     assert not (root / "tests").exists()
+
+
+def test_a_course_of_nbgraders_alone_is_moved_and_told_what_it_lacks(tmp_path: Path) -> None:
+    (tmp_path / "nbgrader_config.py").write_text(PLAIN)
+    (tmp_path / "source/ps1").mkdir(parents=True)
+    cells = [
+        nbgrader_cell(answer(SQUARES), "squares"),
+        nbgrader_cell(hidden("assert squares(2) == [1, 4]"), "squares_right", 1),
+    ]
+    nbformat.write(notebook_of(cells), tmp_path / "source/ps1/ps1.ipynb")
+    command = [sys.executable, "-m", "autograder", "--course", str(tmp_path), "extract", "ps1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "1 moved, 0 stay" in done.stdout
+    assert "does not run hidden graders yet" in done.stderr
+    assert 'configure(c)\n  c.RunGraders.language = "en"' in done.stderr
+    grader = (tmp_path / "tests/graders/ps1/test_ps1_squares_right.py").read_text()
+    assert "The tests of this exercise pass." in grader
 
 
 def test_nothing_is_written_where_a_grader_is_there_already(world: World, tmp_path: Path) -> None:

@@ -5,13 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbconvert import NotebookExporter
+from nbgrader.converters import GenerateAssignment
 
 from autograder.authoring.course import new_course
 from autograder.authoring.scaffold import new_assignment, new_exercise
 from autograder.bridge.course import Course, CourseError
 from autograder.check import check
 from autograder.messages import LANGUAGES
+from tests.small_course import nbgrader_cell, notebook_of
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -28,6 +32,40 @@ def test_assignments_can_be_made_and_released_in_it(tmp_path: Path, language: st
     released = (course.folder("release", "first") / "first.ipynb").read_text(encoding="utf-8")
     assert ("Write your answer here" in released) == (language == "en")
     assert ("Escribe aquí" in released) == (language == "es")
+
+
+STUBS = {
+    "en": "# Write your answer here and delete the next line.\n"
+    'raise NotImplementedError("Exercise not solved yet")',
+    "es": "# Escribe aquí tu respuesta y borra la línea siguiente.\n"
+    'raise NotImplementedError("Ejercicio sin resolver")',
+    "mine": "pass",
+}
+LINES = "from autograder.bridge import configure\nconfigure(get_config())\nc = get_config()\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "which"),
+    [
+        ("", "es"),
+        ("c.RunGraders.language = 'en'", "en"),
+        ("c.Jail.language = 'en'", "en"),
+        ("c.RunGraders.language = 'en'\nc.ClearSolutions.code_stub = {'python': 'pass'}", "mine"),
+    ],
+)
+def test_what_stands_in_the_place_of_solutions_is_in_the_courses_language(
+    tmp_path: Path, more: str, which: str
+) -> None:
+    """However the release is made, and unless the course says itself what stands there."""
+    (tmp_path / "nbgrader_config.py").write_text(LINES + more)
+    course = Course(tmp_path)
+    steps = GenerateAssignment(coursedir=course.directory, parent=course.app).preprocessors
+    (stubs,) = (step for step in steps if "stubs" in str(step))
+    exporter = NotebookExporter(config=course.app.config)
+    answer = nbgrader_cell("### BEGIN SOLUTION\nx = 1\n### END SOLUTION", "answer")
+    exporter.register_preprocessor(stubs, enabled=True)
+    text, _resources = exporter.from_notebook_node(notebook_of([answer]))
+    assert nbformat.reads(text, as_version=4).cells[0].source == STUBS[which]
 
 
 def test_what_git_would_take_of_it_holds_no_work_of_students(tmp_path: Path) -> None:
