@@ -412,7 +412,7 @@ def autograder(root: Path, *arguments: str) -> "subprocess.CompletedProcess[str]
     [
         (("grade", "no-such"), "no assignment 'no-such'"),
         (("release", "no-such"), "no assignment 'no-such'"),
-        (("grade", "one", "--student", "nobody"), "no submissions"),
+        (("grade", "one", "--student", "nobody"), "no student 'nobody' has handed in one"),
         (("grade", "--jobs", "0"), "--jobs"),
         (("export", "--to", "no/such/folder/grades.csv"), "there is no folder"),
         (("nonsense",), "No such command"),
@@ -421,6 +421,7 @@ def autograder(root: Path, *arguments: str) -> "subprocess.CompletedProcess[str]
 def test_a_wrong_command_line_gets_a_clear_error(
     course: Course, arguments: tuple[str, ...], told: str
 ) -> None:
+    course.folder("submitted", "one", "somebody").mkdir(parents=True, exist_ok=True)
     done = autograder(course.root, *arguments)
     assert done.returncode != 0
     assert told in done.stderr and "Traceback" not in done.stderr
