@@ -340,7 +340,9 @@ def extract(ctx: click.Context, assignment: str, *, dry_run: bool) -> None:
     print_line(counts + ("; nothing was written: this was a dry run" if dry_run else ""))
     if not done.configured:
         _warn_unconfigured()
-    if done.written:
+    if done.written and dry_run:
+        _print_next(f"autograder extract {assignment}")
+    elif done.written:
         _print_next(f"autograder check {assignment}, then autograder release {assignment}")
     answer(
         {

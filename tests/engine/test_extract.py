@@ -280,6 +280,7 @@ def test_the_command_shows_what_it_would_do_and_writes_nothing(world: World) -> 
     assert done.returncode == 0, done.stderr
     assert re.search(r"✔ +squares_right +moved", done.stdout)
     assert "4 moved, 6 stay; nothing was written: this was a dry run" in done.stdout
+    assert done.stdout.endswith("next: autograder extract ps1\n")
     assert "does not run hidden graders yet" in done.stderr
     assert (root / "source/ps1/ps1.ipynb").read_bytes() == source
     assert not (root / "tests").exists()
