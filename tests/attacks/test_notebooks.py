@@ -406,9 +406,9 @@ def _odd_names(draft: Draft) -> None:
 ATTACKS = [
     Attack("deleted-checks", "delete the checks", _remove("one-tensor", "one-double"),
            says="repuestas: one-tensor, one-double"),
-    Attack("deleted-data", "delete a given cell", _remove("one-data"), says="dadas .*: one-data"),
+    Attack("deleted-data", "delete a given cell", _remove("one-data"), says="enunciado .*: one-data"),
     Attack("deleted-all", "delete all but the answers",
-           _remove("one-data", "one-tensor", "one-double"), says="(?s)repuestas.*dadas"),
+           _remove("one-data", "one-tensor", "one-double"), says="(?s)repuestas.*enunciado"),
     Attack("check-first", "be checked before running", _move("one-double", 0),
            says="devueltas a su lugar: one-double"),
     Attack("check-last", "be checked after everything", _move("one-tensor", 5),

@@ -316,7 +316,7 @@ def test_a_grade_and_a_comment_of_the_teacher_s_reach_the_student(
     title = f"{ASSIGNMENT}: 3.5 de 25 puntos"
     expect(feedback.get_by_role("heading", name=title)).to_be_visible()
     expect(feedback.locator(".autograder").filter(has_text="int64")).to_contain_text(
-        "3 de 4 puntos"
+        "Las comprobaciones dieron 3 de 4; tu profesorado puso 3.5."
     )
     picture(page, "lab-feedback")
 

@@ -21,8 +21,8 @@ from tests.sample_class.build import notebook_of
 
 READMES: Final = {"en": ROOT / "README.md", "es": ROOT / "README.es.md"}
 MAKE_TEST, MAKE_DOCS, SERVE = "make test", "make docs", "autograder serve"
-EXPORT: Final = "tensores.zip"
-"""What a learning platform has exported, in the READMEs' examples."""
+EXPORT, ROSTER = "tensores.zip", "class.csv"
+"""What a learning platform has exported, and the list of the class, in the READMEs' examples."""
 HANDED_IN: Final = ("perfecto-1", "un-poco-de-todo")
 DEMONSTRATED: Final = ("un-poco-de-todo", "backward-dos-veces", "bucle-infinito", "json-cortado")
 """The part of the demo's class that it is tried with: whom the README shows."""
@@ -38,11 +38,12 @@ def commands(language: str) -> list[str]:
 
 
 def repository(folder: Path) -> Path:
-    """A copy of the repository, with an export of a platform in it."""
+    """A copy of the repository, with an export of a platform and a roster in it."""
     copy = shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*NO_SOURCE))
     with zipfile.ZipFile(copy / EXPORT, "w") as archive:
         for student in HANDED_IN:
             archive.writestr(f"{student}/tensores.ipynb", notebook_of(copy, "tensores", student))
+    (copy / ROSTER).write_text("\n".join(["id", *HANDED_IN]), encoding="utf-8")
     return copy
 
 
