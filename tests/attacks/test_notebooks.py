@@ -406,7 +406,8 @@ def _odd_names(draft: Draft) -> None:
 ATTACKS = [
     Attack("deleted-checks", "delete the checks", _remove("one-tensor", "one-double"),
            says="repuestas: one-tensor, one-double"),
-    Attack("deleted-data", "delete a given cell", _remove("one-data"), says="enunciado .*: one-data"),
+    Attack("deleted-data", "delete a given cell", _remove("one-data"),
+           says="enunciado .*: one-data"),
     Attack("deleted-all", "delete all but the answers",
            _remove("one-data", "one-tensor", "one-double"), says="(?s)repuestas.*enunciado"),
     Attack("check-first", "be checked before running", _move("one-double", 0),
