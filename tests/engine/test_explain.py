@@ -170,7 +170,7 @@ PYTHON_ERRORS: Final = [
     ("unsolved", "raise NotImplementedError('Ejercicio sin resolver')", "por escribir"),
     ("assertion", "assert 1 == 2", "assert"),
     ("no-input", "input('?')", "input"),
-    ("not-permitted", "!ls", "no está permitido"),
+    ("not-permitted", "!ls", "no se pueden iniciar otros programas"),
     ("math-domain", "import math\nmath.sqrt(-1)", "raíz"),
     ("encoding", "'ñ'.encode('ascii')", "utf-8"),
     ("name-missing", "print(qwertz)", "ninguna celda"),
