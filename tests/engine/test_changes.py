@@ -184,6 +184,8 @@ def test_every_score_knows_what_made_it(root: Path) -> None:
 
 
 def test_a_rotated_secret_is_a_reason(root: Path) -> None:
+    hand_in(root, "ana", -1)
+    command(root, "grade", "--student", "ana")
     hand_in(root, "ana", 4)
     rotate_secret(Course(root).settings.secret_path())
     done = command(root, "grade", "--diff", "--student", "ana")
