@@ -35,7 +35,13 @@ from traitlets import TraitError
 from autograder.bridge import inputs, record
 from autograder.bridge.database import know_schema, one_gradebook, undo
 from autograder.bridge.files import open_plain_file
-from autograder.bridge.gradebook import has_submissions, not_released, problem_of, problem_told
+from autograder.bridge.gradebook import (
+    error_told,
+    has_submissions,
+    not_released,
+    problem_of,
+    problem_told,
+)
 from autograder.bridge.notebooks import METADATA
 from autograder.bridge.options import misspelt
 from autograder.bridge.outputs import read_result
@@ -86,8 +92,7 @@ def gradebook_errors(doing: str = "used") -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        told = problem_told(str(error)) or f"the gradebook cannot be {doing}: {error.orig}"
-        raise GradebookError(told) from error
+        raise GradebookError(error_told(error, doing)) from error
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from nbgrader.api import Assignment, Base, SubmittedAssignment
 from sqlalchemy import create_engine, inspect, select
-from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from autograder.bridge.database import newest_schema
@@ -36,6 +36,16 @@ def problem_told(log: str) -> str:
     return ""
 
 
+def error_told(error: DBAPIError, doing: str = "used") -> str:
+    """What a driver says of the gradebook, in one sentence.
+
+    Args:
+        error: the driver's.
+        doing: what could not be done with it: ``used``, ``read`` or ``written``.
+    """
+    return problem_told(str(error)) or f"the gradebook cannot be {doing}: {error.orig}"
+
+
 def problem_of(db_url: str, assignments: Collection[str]) -> str:
     """What keeps scores of these assignments from being stored, or nothing.
 
@@ -45,12 +55,11 @@ def problem_of(db_url: str, assignments: Collection[str]) -> str:
         url, engine = make_url(db_url), create_engine(db_url)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         return _unusable(error)  # no address of a database, or of one whose driver is missing
-    of_a_file = url.get_backend_name() == "sqlite"
-    if of_a_file and not _is_there(url.database or ""):
+    if not is_there(url):
         return not_released(min(assignments)) if assignments else ""
     try:
         with engine.connect() as connection:
-            if of_a_file:
+            if url.get_backend_name() == "sqlite":
                 _try_to_write(connection)
             return _look(connection, assignments)
     except DBAPIError as error:
@@ -76,7 +85,7 @@ def schema_of(db_url: str) -> tuple[str | None, str]:
     """
     known = newest_schema()
     url = make_url(db_url)
-    if url.get_backend_name() == "sqlite" and not _is_there(url.database or ""):
+    if not is_there(url):
         return None, known
     engine = create_engine(db_url)
     try:
@@ -100,7 +109,7 @@ def has_submissions(db_url: str, assignment: str) -> bool:
         url, engine = make_url(db_url), create_engine(db_url)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
         return False
-    if url.get_backend_name() == "sqlite" and not _is_there(url.database or ""):
+    if not is_there(url):
         return False
     found = (
         select(SubmittedAssignment.id)
@@ -139,9 +148,10 @@ def _look(connection: Connection, assignments: Collection[str]) -> str:
     return not_released(missing[0]) if missing else ""
 
 
-def _is_there(file: str) -> bool:
-    """Whether a database's file is there: to look into it would make it."""
-    return file.startswith("file:") or Path(file).is_file()
+def is_there(url: URL) -> bool:
+    """Whether a gradebook is there, as far as files tell: to look into one would make it."""
+    file = url.database or ""
+    return url.get_backend_name() != "sqlite" or file.startswith("file:") or Path(file).is_file()
 
 
 def not_released(assignment: str) -> str:

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from nbgrader.api import Student
-from sqlalchemy import create_engine, select
-from sqlalchemy.engine import make_url
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
 from autograder.bridge.course import Course, gradebook_errors
+from autograder.bridge.totals import has_gradebook, reading
 
 _LONGEST: Final = 128
 """What nbgrader's columns hold."""
@@ -34,18 +32,13 @@ def read_students(course: Course) -> list[Enrolled]:
     Raises:
         GradebookError: it cannot be read.
     """
-    url = make_url(course.directory.db_url)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+    if not has_gradebook(course):
         return []
     query = select(
         Student.id, Student.first_name, Student.last_name, Student.email, Student.lms_user_id
     ).order_by(Student.id)
-    engine = create_engine(url)  # only to read: nbgrader's own looks at every table first
-    try:
-        with gradebook_errors("read"), Session(engine) as session:
-            rows = session.execute(query).all()
-    finally:
-        engine.dispose()
+    with reading(course) as session:
+        rows = session.execute(query).all()
     return [Enrolled(*(value or "" for value in row)) for row in rows]
 
 

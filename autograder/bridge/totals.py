@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 from nbgrader.api import (
@@ -28,7 +27,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from autograder.bridge.course import Course, CourseError, gradebook_errors
-from autograder.bridge.gradebook import not_released
+from autograder.bridge.gradebook import is_there, not_released
 from autograder.bridge.record import digest
 
 _STUDENTS_AT_ONCE: Final = 500
@@ -97,9 +96,9 @@ def read_deadlines(course: Course) -> dict[str, float | None]:
     Raises:
         GradebookError: it cannot be read.
     """
-    if not _has_gradebook(course):
+    if not has_gradebook(course):
         return {}
-    with _reading(course, "") as session:
+    with reading(course) as session:
         rows = session.execute(select(Assignment.name, Assignment.duedate))
         return {name: _seconds(due) for name, due in rows}
 
@@ -166,14 +165,25 @@ def read_names(course: Course, assignment: str) -> dict[str, str]:
 
 @contextmanager
 def _reading(course: Course, assignment: str) -> Iterator[Session]:
-    """A session of the gradebook that only reads.
+    """A session of the gradebook, for an assignment.
 
     Raises:
         CourseError: there is no gradebook yet.
         GradebookError: it cannot be read.
     """
-    if not _has_gradebook(course):
+    if not has_gradebook(course):
         raise CourseError(not_released(assignment))
+    with reading(course) as session:
+        yield session
+
+
+@contextmanager
+def reading(course: Course) -> Iterator[Session]:
+    """A session of a gradebook that is there, which only reads.
+
+    Raises:
+        GradebookError: it cannot be read.
+    """
     engine = create_engine(course.directory.db_url)
     try:
         with gradebook_errors("read"), Session(engine) as session:
@@ -182,9 +192,9 @@ def _reading(course: Course, assignment: str) -> Iterator[Session]:
         engine.dispose()
 
 
-def _has_gradebook(course: Course) -> bool:
-    url = make_url(course.directory.db_url)
-    return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
+def has_gradebook(course: Course) -> bool:
+    """Whether the course has a gradebook yet."""
+    return is_there(make_url(course.directory.db_url))
 
 
 def _facts(session: Session, assignment: str) -> Facts:

@@ -204,13 +204,13 @@ def _mendable(error: Exception) -> str:
     from sqlalchemy.exc import DBAPIError
 
     from autograder.bridge.course import CourseError
-    from autograder.bridge.gradebook import problem_told
+    from autograder.bridge.gradebook import error_told
     from autograder.grading.client import GradingError
     from autograder.runner.warm import WarmProcessError
     from autograder.validity.corpus import CorpusError
 
     if isinstance(error, DBAPIError):
-        return problem_told(str(error)) or f"the gradebook cannot be used: {error.orig}"
+        return error_told(error)
     known = (CourseError, CorpusError, GradingError, WarmProcessError, OSError)
     return str(error) if isinstance(error, known) else ""
 
