@@ -1,5 +1,7 @@
 """Text that others wrote, with nothing in it that a terminal would obey."""
 
+from collections.abc import Sequence
+
 
 def printable(text: str) -> str:
     """The text with a space for each character that is not seen, or turns what is seen around.
@@ -13,6 +15,13 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """The same in one line, for names: a line end in one must not begin a line of its own."""
     return printable(text).replace("\n", " ")
+
+
+def first_of(texts: Sequence[str], most: int) -> str:
+    """The first of several texts, and how many more there are: ``ana, bea and 3 more``."""
+    more = len(texts) - most
+    told = ", ".join(texts[:most])
+    return f"{told} and {more} more" if more > 0 else told
 
 
 def counted(count: int, one: str, many: str = "") -> str:

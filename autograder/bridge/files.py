@@ -62,6 +62,32 @@ def detour(submitted: Path, folder: Path) -> str:
     return ""
 
 
+def replace_folder(new: Path, place: Path, old: Path) -> None:
+    """Put a folder into the place of another, which is put aside, or back if that fails.
+
+    A kill between the two moves leaves nothing in the place.
+
+    Args:
+        new: the folder, on the same file system.
+        place: where it is to be.
+        old: where to put what is there now.
+
+    Raises:
+        OSError: it cannot be moved; what was in the place is there again.
+    """
+    there = os.path.lexists(place)
+    if there:
+        old.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(place, old)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(new, place)
+    except BaseException:
+        if there:
+            os.rename(old, place)
+        raise
+
+
 def has_links(folder: Path, root: Path) -> bool:
     """Is a folder, or one between the course's ``submitted`` and it, a link?"""
     try:

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -17,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.bridge.course import Course, CourseError, GradebookError, Summary
 from autograder.bridge.database import one_gradebook
-from autograder.bridge.files import TIMESTAMP, detour
+from autograder.bridge.files import TIMESTAMP, detour, replace_folder
 from autograder.bridge.gradebook import not_released, problem_told
 from autograder.bridge.preprocessors import RunGraders, grading_process
 from autograder.bridge.record import digest
@@ -149,10 +148,7 @@ def place(course: Course, hand_in: HandIn) -> Path:
         for name, data in hand_in.notebooks.items():
             (new / f"{name}.ipynb").write_bytes(data)
         (new / TIMESTAMP).write_text(_stamp(hand_in.received), encoding="utf-8")
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        if os.path.lexists(destination):
-            os.rename(destination, old)
-        os.rename(new, destination)
+        replace_folder(new, destination, old)
     return destination
 
 

@@ -20,7 +20,7 @@ from traitlets import List
 from autograder.bridge.notebooks import PROBLEM_CELL
 from autograder.bridge.outputs import tell_score_given
 from autograder.bridge.preprocessors import RunGraders
-from autograder.bridge.sections import headings
+from autograder.bridge.sections import headings, last_heading
 from autograder.messages import in_language
 from autograder.messages import translate as _
 
@@ -173,7 +173,7 @@ def _entries(cells: Sequence[Any]) -> list[Entry]:
         if cell.get("id") == PROBLEM_CELL:
             continue
         if box is None:
-            heading = [heading, *headings([cell]).values()][-1]
+            heading = last_heading([cell]) or heading
             continue
         if box.told and box.by_person:
             comments.append(box.comment)

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from nbgrader.converters import GenerateAssignment
 
+from autograder.bridge.files import replace_folder
+
 _NEW: Final = ".autograder-new"
 _OLD: Final = ".autograder-old"
 """Folders beside the releases: what is being generated, and what gives place to it."""
@@ -46,7 +48,7 @@ def replacing(directory: Any, assignment: str) -> Iterator[None]:
     try:
         shutil.rmtree(old, ignore_errors=True)  # of a run that was killed after it was done
         yield
-        _swap(new, place, old)
+        replace_folder(new, place, old)
         if directory.groupshared:
             root = Path(directory.format_path(released, ".", "."))
             with suppress(PermissionError):  # the folder is another teacher's
@@ -57,20 +59,6 @@ def replacing(directory: Any, assignment: str) -> Iterator[None]:
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):  # it is not there, or another assignment is in it
                 folder.parent.rmdir()
-
-
-def _swap(new: Path, place: Path, old: Path) -> None:
-    """Put a folder into the place of another, which is put aside."""
-    there = os.path.lexists(place)
-    if there:
-        old.parent.mkdir(parents=True, exist_ok=True)
-        place.rename(old)
-    try:
-        new.rename(place)
-    except BaseException:
-        if there:
-            old.rename(place)
-        raise
 
 
 def other_cells_told(log: str, assignment: str) -> str:

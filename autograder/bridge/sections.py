@@ -6,7 +6,7 @@ in it, which no id of nbgrader's has.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape, unescape
 from typing import Any, Final
 
@@ -42,6 +42,12 @@ def headings(cells: Iterable[Any]) -> dict[str, str]:
                 found.setdefault(anchor(text), text)
     found.pop(_PREFIX, None)  # of a heading without any letter
     return found
+
+
+def last_heading(cells: Sequence[Any]) -> str:
+    """The last heading of a notebook's text cells; empty where there is none."""
+    found = (list(headings([cell]).values()) for cell in reversed(cells))
+    return next((texts[-1] for texts in found if texts), "")
 
 
 def _headings_of(source: str) -> Iterable[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from autograder.bridge.course import Course, CourseError
-from autograder.bridge.files import detour
+from autograder.bridge.files import detour, replace_folder
 from autograder.classwork import limits
 from autograder.classwork.archive import name_fault
 from autograder.classwork.choosing import HandIn, Placed, choose, copy
@@ -76,7 +76,8 @@ class Writer:
             left_out = [note for work in hand_in.works for note in work.notes]
             return Taken("refused", notes=[str(refused), *left_out])
         if self.place and new:
-            _install(new, destination, self.place / ".old" / student / self.assignment)
+            # a kill between its two moves is mended by `_clear`
+            replace_folder(new, destination, self.place / ".old" / student / self.assignment)
         files = [shown("/".join(parts)) for parts in placed]
         return Taken("replaced" if there else "imported", files, hand_in.notes)
 
@@ -175,12 +176,3 @@ def _clear(course: Course, place: Path) -> None:
         if not os.path.lexists(destination):
             old.rename(destination)
     shutil.rmtree(place)
-
-
-def _install(new: Path, destination: Path, old: Path) -> None:
-    """Put the folder into its place; a kill between the two moves is mended by ``_clear``."""
-    if os.path.lexists(destination):
-        old.parent.mkdir(parents=True, exist_ok=True)
-        os.rename(destination, old)
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    os.rename(new, destination)

@@ -162,9 +162,10 @@ def exercise_command(
 
 
 def _print_written(course: "Course", paths: list[Path]) -> None:
+    from autograder.check.finding import place_of
+
     for path in paths:
-        told = path.relative_to(course.root) if path.is_relative_to(course.root) else path
-        print_line(f"wrote {told}")
+        print_line(f"wrote {place_of(course, path)}")
 
 
 def _print_next(command: str) -> None:

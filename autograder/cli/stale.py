@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from autograder.cli.base import print_warning
+from autograder.plain import counted
 
 if TYPE_CHECKING:  # slow to import
     from autograder.bridge.course import Course
@@ -19,10 +20,9 @@ def warn_of_changed(
     for name in assignments:
         changed = [one for one in course.changed(name) if student in (None, one)]
         if changed:
-            many = len(changed) > 1
             print_warning(
-                f"{len(changed)} submission{'s have' if many else ' has'} changed since "
-                f"{'they were' if many else 'it was'} graded ({listed(changed)}): "
+                f"{counted(len(changed), 'submission has', 'submissions have')} changed since "
+                f"{'it was' if len(changed) == 1 else 'they were'} graded ({listed(changed)}): "
                 f"run `autograder grade {name}`"
             )
 

@@ -30,7 +30,7 @@ from autograder.cli.stale import listed, warn_of_changed, warn_of_source
 from autograder.cli.status import Status
 from autograder.doctor.course import require_engine
 from autograder.grading.results import CheckResult
-from autograder.plain import one_line
+from autograder.plain import first_of, one_line
 from autograder.progress import Shown
 
 _NAMED: Final = 5
@@ -70,10 +70,9 @@ def require_handed_in(course: Course, chosen: Sequence[str], student: str) -> No
     if student in known or not known:
         return
     nearest = sorted(known, key=lambda one: (-_likeness(student, one), one))
-    more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
     raise CourseError(
         f"no student {student!r} has handed in {' or '.join(chosen)}; there are "
-        f"{', '.join(map(one_line, nearest[:_NAMED]))}{more}"
+        f"{first_of([one_line(name) for name in nearest], _NAMED)}"
     )
 
 
@@ -85,9 +84,8 @@ def warn_of_strays(course: Course) -> None:
     """Say which notebooks lie where nothing looks for them."""
     if not (found := strays(course)):
         return
-    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     print_warning(
-        f"not looked at: {', '.join(found[:_NAMED])}{more}; a notebook should lie in "
+        f"not looked at: {first_of(found, _NAMED)}; a notebook should lie in "
         f"{course.folder('submitted', 'ASSIGNMENT', 'STUDENT')}"
     )
 

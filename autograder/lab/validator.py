@@ -7,7 +7,6 @@ the explained errors of the cells between it and the check before.
 """
 
 import html
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -17,11 +16,11 @@ from nbgrader.validator import Validator
 from autograder.bridge.preprocessors import RunGraders
 from autograder.bridge.render import error_text
 from autograder.bridge.restore import grade_id_of
+from autograder.bridge.sections import last_heading
 from autograder.explain import Code, Raised, explain
 from autograder.messages import N_, in_language
 from autograder.messages import translate as _
 
-_HEADING: Final = re.compile(r"^#+\s+(.+?)\s*$", re.MULTILINE)
 _UNANSWERED: Final = "NotImplementedError"
 """What answers raise that are still to be written; their checks say so themselves."""
 _TIMEOUT: Final = "CellTimeoutError"
@@ -82,10 +81,7 @@ class _Telling:
 
     def _exercise(self, place: int) -> str:
         """The last heading above a check, or its own name."""
-        for node in reversed(self._nodes[:place]):
-            if node.cell_type == "markdown" and (headings := _HEADING.findall(node.source)):
-                return str(headings[-1])
-        return str(grade_id_of(self._nodes[place]))
+        return last_heading(self._nodes[:place]) or str(grade_id_of(self._nodes[place]))
 
     def _before(self, check: int) -> Iterator[str]:
         """The errors of the cells that belong to a check: those since the one before it."""

@@ -17,6 +17,7 @@ from autograder.lms.handins import grades
 from autograder.lms.handins.grades import ReleaseReport, Row
 from autograder.lms.schema import Context
 from autograder.lms.services import outbox
+from autograder.plain import counted, first_of
 from autograder.web import errors, formats
 from autograder.web.access import Scope, State, Teacher, scope_of
 from autograder.web.deadlines import set_deadline
@@ -134,8 +135,8 @@ def _release_told(would: ReleaseReport, rows: Iterable[Row]) -> list[str]:
     before = {row.student for row in rows if row.released is not None}
     new = sum(student not in before for student in would.released)
     return [
-        f"{_count(new, 'grade')} will be released for the first time, "
-        f"and {_count(len(would.released) - new, 'released grade')} will change.",
+        f"{counted(new, 'grade')} will be released for the first time, "
+        f"and {counted(len(would.released) - new, 'released grade')} will change.",
         "Students see them at once, and they are sent to the learning platform.",
         *(f"Will not be released, {told}." for told in _held_back(would)),
     ]
@@ -144,8 +145,8 @@ def _release_told(would: ReleaseReport, rows: Iterable[Row]) -> list[str]:
 def _told(report: ReleaseReport) -> list[Note]:
     return [
         Note(
-            f"Released {_count(len(report.released), 'grade')}; "
-            f"{len(report.unchanged)} unchanged. {_count(report.queued, 'score')} on the way to "
+            f"Released {counted(len(report.released), 'grade')}; "
+            f"{len(report.unchanged)} unchanged. {counted(report.queued, 'score')} on the way to "
             "the learning platform."
         ),
         *(Note(f"Not released, {told}.", "warn") for told in _held_back(report)),
@@ -181,9 +182,10 @@ def regrade(
     if not asked.chosen:
         return asked.nobody()
     if not asked.is_confirmed():
+        work = counted(sum(row.attempts > 0 for row in asked.rows), "student")
         told = [
-            f"The work of {_count(sum(row.attempts > 0 for row in asked.rows), 'student')} will be "
-            "graded again. What is released stays as it is until you release it again.",
+            f"The work of {work} will be graded again. What is released stays as it is until you "
+            "release it again.",
             "“What would change” shows the outcome before anything is written.",
         ]
         return _confirm(request, asked, "regrade", told)
@@ -193,7 +195,7 @@ def regrade(
         counts=state.settings.policy(name).counts, clock=state.clock,
     )  # fmt: skip
     state.wake()
-    return asked.answer(Note(f"{_count(count, 'attempt')} will be graded again."))
+    return asked.answer(Note(f"{counted(count, 'attempt')} will be graded again."))
 
 
 def _confirm(request: Request, asked: _Asked, action: str, told: list[str]) -> Response:
@@ -272,7 +274,7 @@ def deadline(state: State, visitor: Teacher, name: AssignmentName, form: Posted)
     state.wake()
     told = "There is no deadline any more." if seconds is None else "The deadline is set."
     if again:
-        told += f" {_count(again, 'attempt')} will be graded again for it."
+        told += f" {counted(again, 'attempt')} will be graded again for it."
     return asked.answer(Note(told))
 
 
@@ -302,7 +304,7 @@ def retry(state: State, visitor: Teacher, name: AssignmentName, form: Posted) ->
     for key in keys:
         box.retry(key)
     state.wake()
-    told = f"{_count(len(keys), 'delivery', 'deliveries')} tried again now."
+    told = f"{counted(len(keys), 'delivery', 'deliveries')} tried again now."
     return asked.answer(*notes, Note(told))
 
 
@@ -351,12 +353,6 @@ def read_roster(state: AppState, scope: Scope, context: str) -> Note:
     return Note("The roster is being read; load this page again in a moment.")
 
 
-def _count(count: int, one: str, more: str = "") -> str:
-    return f"{count} {one if count == 1 else more or one + 's'}"
-
-
 def _named(students: list[str]) -> str:
     """Some students by their ids, and how many more there are."""
-    named = ", ".join(students[:_MOST_NAMED])
-    rest = len(students) - _MOST_NAMED
-    return f"{named} and {rest} more" if rest > 0 else named
+    return first_of(students, _MOST_NAMED)

@@ -13,6 +13,7 @@ from autograder.bridge.course import Course, CourseError
 from autograder.bridge.students import read_students
 from autograder.bridge.totals import Total, read_totals
 from autograder.lms.schema import Enrolment, Identity, Registration
+from autograder.plain import first_of
 
 _CENT: Final = Decimal("0.01")
 _NOISE: Final = 6
@@ -264,9 +265,7 @@ def sortable_name(row: Row) -> str:
 
 def named(students: Sequence[str]) -> str:
     """Students in a sentence: the first of them, and how many more."""
-    more = len(students) - _NAMED
-    told = ", ".join(students[:_NAMED])
-    return f"{told} and {more} more" if more > 0 else told
+    return first_of(students, _NAMED)
 
 
 def unsettled_of(rows: Sequence[Row], assignments: Sequence[str]) -> str:
