@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ from tests.packaging.installed import NO_SOURCE, ROOT
 from tests.sample_class.build import notebook_of
 
 READMES: Final = {"en": ROOT / "README.md", "es": ROOT / "README.es.md"}
-MAKE_TEST, MAKE_DOCS, SERVE = "make test", "make docs", "autograder serve"
+MAKE_TEST, MAKE_DOCS, LAB, SERVE = "make test", "make docs", "autograder lab", "autograder serve"
 EXPORT, ROSTER = "tensores.zip", "class.csv"
 """What a learning platform has exported, and the list of the class, in the READMEs' examples."""
 HANDED_IN: Final = ("perfecto-1", "un-poco-de-todo")
@@ -71,32 +72,57 @@ def told_only(shell: Shell) -> Done:
     return done
 
 
-def served(shell: Shell) -> Done:
-    """Serve until somebody can be served, at any free port, and end it as Ctrl-C does."""
-    with subprocess.Popen(
-        [*SERVE.split(), "--port", "0"],
-        cwd=shell.folder,
-        env=shell.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        said = ""
-        for line in process.stdout:
-            said += line
-            if "Ctrl-C ends it" in line:
-                process.send_signal(signal.SIGINT)
-        status = process.wait(60)
-    assert status == 0 and "serving" in said and "ended" in said, said
-    return Done(Command(SERVE), status, said)
+@dataclass(frozen=True)
+class Server:
+    """A command that goes on until somebody ends it."""
+
+    line: str
+    options: tuple[str, ...]
+    """So that it takes any free port, and opens nothing."""
+    ready: str
+    """What it prints when somebody can be served."""
+    end: signal.Signals
+    ended: str
+
+    def __call__(self, shell: Shell) -> Done:
+        """Serve until somebody can be served, and end it."""
+        with subprocess.Popen(
+            [*self.line.split(), *self.options],
+            cwd=shell.folder,
+            env=shell.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            said = ""
+            for line in process.stdout:
+                said += line
+                if self.ready in line:
+                    process.send_signal(self.end)
+            status = process.wait(60)
+        assert status == 0 and self.ready in said and self.ended in said, said
+        return Done(Command(self.line), status, said)
+
+
+SERVERS: Final = (
+    Server(SERVE, ("--port", "0"), "Ctrl-C ends it", signal.SIGINT, "ended"),
+    Server(
+        LAB,
+        ("--port", "0", "--no-browser", "--allow-root"),
+        "?token=",
+        signal.SIGTERM,
+        "Shutting down",
+    ),
+)
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
     """What became of each command of the English README."""
     copy = repository(tmp_path_factory.mktemp("readme") / "repository")
-    instead = {MAKE_TEST: told_only, MAKE_DOCS: lambda _shell: None, SERVE: served}
+    servers = {server.line: server for server in SERVERS}
+    instead = {MAKE_TEST: told_only, MAKE_DOCS: lambda _shell: None, **servers}
     shell = Shell(copy, as_set_up(copy), instead)
     assert "pip" not in shell.run(Command("make --dry-run demo")).output
     steps = [one for one in transcript.read(READMES["en"]) if isinstance(one, Command)]
@@ -114,7 +140,7 @@ def test_the_commands_for_teachers_grade_the_class_that_was_imported(done: dict[
 def test_both_readmes_have_the_same_commands() -> None:
     """So what was run is also what the Spanish one says; ``make docs`` is run by ``test_site``."""
     assert commands("es") == commands("en")
-    assert {MAKE_TEST, MAKE_DOCS, SERVE} <= set(commands("en"))
+    assert {MAKE_TEST, MAKE_DOCS, LAB, SERVE} <= set(commands("en"))
 
 
 @pytest.mark.parametrize("language", sorted(READMES))
