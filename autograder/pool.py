@@ -11,11 +11,11 @@ import sys
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Pipe, wait
 from types import FrameType
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from autograder.bridge.course import Course, GradebookError, Summary
 from autograder.bridge.handin import HandIn
@@ -114,15 +114,27 @@ def run(
         raise pool.failure
 
 
-class _Slot:
-    """A place for a process of the pool, and what that works on."""
+class Slot:
+    """A place for a process, and what that works on."""
 
-    def __init__(self, course: Course, work: Work | Literal["serve"]) -> None:
-        self._command = [sys.executable, "-m", "autograder.pool_worker"]
-        self._arguments = [str(os.getpid()), str(course.root), work]
-        if course.settings.allow_unsafe:  # perhaps by an option, which a process would not know
-            self._arguments.append("unsafe")
-        self.task: Task | HandIn | None = None
+    def __init__(
+        self,
+        module: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start the process.
+
+        Args:
+            module: is run with ``python -m``; its arguments are the number of a connection's file
+                descriptor, this process's number, and ``arguments``.
+            arguments: further ones.
+            environment: instead of this process's.
+        """
+        self._command = [sys.executable, "-m", module]
+        self._arguments = [str(os.getpid()), *arguments]
+        self._environment = environment
+        self.task: Any = None
         self.began = 0.0
         """When the task was given, on the monotonic clock."""
         self.start()
@@ -137,22 +149,23 @@ class _Slot:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
+                env=self._environment,
             )
 
-    def give(self, task: Task | HandIn) -> None:
+    def give(self, task: Any) -> None:
         """Have a task done."""
         self.task, self.began = task, time.monotonic()
         with contextlib.suppress(OSError):  # then `receive` finds it ended as well
             self.connection.send(task)
 
-    def receive(self) -> Said:
+    def receive(self) -> Any:
         """What the process says; None the first time, when it is ready.
 
         Raises:
             EOFError: it has ended.
         """
         try:
-            said: Said = self.connection.recv()
+            said = self.connection.recv()
         except OSError as error:  # in the middle of a message
             raise EOFError from error
         self.ready = True
@@ -175,6 +188,14 @@ class _Slot:
         self._process.wait()
 
 
+def _slot_of(course: Course, work: Work | Literal["serve"]) -> Slot:
+    """A process that works on submissions of a course."""
+    arguments = [str(course.root), work]
+    if course.settings.allow_unsafe:  # perhaps by an option, which a process would not know
+        arguments.append("unsafe")
+    return Slot("autograder.pool_worker", arguments)
+
+
 class _Pool:
     def __init__(
         self, work: Work, course: Course, tasks: Sequence[Task], stopping: Callable[[], bool]
@@ -185,7 +206,7 @@ class _Pool:
         self._again: set[Task] = set()
         """What is tried once more, or was."""
         self._stopping = stopping
-        self._slots: list[_Slot] = []
+        self._slots: list[Slot] = []
         self._failed_starts = 0
         self.failure: GradebookError | None = None
         """Why nothing new is started."""
@@ -193,7 +214,7 @@ class _Pool:
     def start(self, jobs: int) -> None:
         """Start processes; each gets a task when it is ready, so that few are under way."""
         for _ in range(min(jobs, len(self._left)) if self._goes_on() else 0):
-            self._slots.append(_Slot(self._course, self._work))
+            self._slots.append(_slot_of(self._course, self._work))
 
     def results(self) -> Generator[Summary | None, None, None]:
         """Summaries as they come, and None when none has come for a moment."""
@@ -217,10 +238,10 @@ class _Pool:
             if self._left and slot.ready and slot.task is None:
                 slot.give(self._left.popleft())
 
-    def _receive(self, slot: _Slot) -> Summary | None:
+    def _receive(self, slot: Slot) -> Summary | None:
         """What comes of a slot's task, when that is settled."""
         try:
-            summary = slot.receive()
+            summary: Said = slot.receive()
         except EOFError:
             return self._replace(slot)
         task, slot.task = slot.task, None
@@ -229,7 +250,7 @@ class _Pool:
             return None
         return self._try_again(task, summary) if summary.error else summary
 
-    def _replace(self, slot: _Slot) -> Summary | None:
+    def _replace(self, slot: Slot) -> Summary | None:
         """Start another process in the place of one that has died, if there is work for it."""
         task, slot.task = slot.task, None
         slot.kill()
@@ -340,7 +361,7 @@ class _Service:
         self._course = course
         self._more = more
         self._bell = bell
-        self._slots: list[_Slot] = []
+        self._slots: list[Slot] = []
         self._returned: deque[HandIn] = deque()
         """What was given to a process that was to be replaced first."""
         self._failed_starts = 0
@@ -348,7 +369,7 @@ class _Service:
     def start(self, jobs: int) -> None:
         """Start the processes."""
         for _ in range(jobs):
-            self._slots.append(_Slot(self._course, "serve"))
+            self._slots.append(_slot_of(self._course, "serve"))
 
     def results(self) -> Generator[tuple[HandIn, Summary] | None, None, None]:
         """Give out what there is, and what comes of a moment's waiting."""
@@ -371,10 +392,10 @@ class _Service:
         for slot in free[: len(self._returned)]:
             slot.give(self._returned.popleft())
 
-    def _receive(self, slot: _Slot) -> tuple[HandIn, Summary] | None:
+    def _receive(self, slot: Slot) -> tuple[HandIn, Summary] | None:
         """What comes of a slot's task."""
         try:
-            said = slot.receive()
+            said: Said = slot.receive()
         except EOFError:
             self._failed_starts += not slot.ready
             if self._failed_starts >= _FAILED_STARTS:
@@ -390,13 +411,13 @@ class _Service:
             slot.start()
         return None
 
-    def _look_at_time(self, slot: _Slot) -> tuple[HandIn, Summary] | None:
+    def _look_at_time(self, slot: Slot) -> tuple[HandIn, Summary] | None:
         """End what takes too long: one that hangs would stay for good."""
         if slot.task is None or time.monotonic() - slot.began < _LONGEST_SECONDS:
             return None
         return self._replace(slot, _TOOK_TOO_LONG)
 
-    def _replace(self, slot: _Slot, why: str) -> tuple[HandIn, Summary] | None:
+    def _replace(self, slot: Slot, why: str) -> tuple[HandIn, Summary] | None:
         """Start another process in the place of one; what is told of its task."""
         task, slot.task = slot.task, None
         slot.kill()

@@ -119,6 +119,18 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class Due:
+    """What a grading that is to be done depends on."""
+
+    stamp: str
+    """A digest of what was handed in."""
+    inputs: str
+    """A digest of all."""
+    known: Record
+    """What is known of the last one."""
+
+
+@dataclass(frozen=True)
 class _Stored:
     """What the gradebook has of a submission."""
 
@@ -128,6 +140,11 @@ class _Stored:
     automatic: float = -1.0
     """The sum of its automatic scores; -1 where the gradebook does not have it."""
     needs_person: bool = False
+
+
+def _failed(assignment: str, student: str, error: CourseError) -> Summary:
+    of_gradebook = isinstance(error, GradebookError)
+    return Summary(assignment, student, error=str(error), of_gradebook=of_gradebook)
 
 
 def _of_grades(column: Any) -> Any:
@@ -274,40 +291,62 @@ class Course:
         try:
             return self._autograde(assignment, student, force)
         except CourseError as error:
-            told, of_gradebook = str(error), isinstance(error, GradebookError)
+            return _failed(assignment, student, error)
         except DBAPIError as error:
-            told, of_gradebook = problem_told(str(error)) or str(error), True
-        return Summary(assignment, student, error=told, of_gradebook=of_gradebook)
+            told = problem_told(str(error)) or str(error)
+            return _failed(assignment, student, GradebookError(told))
 
     def _autograde(self, assignment: str, student: str, force: bool) -> Summary:
-        if problem := _name_problem(student):
-            return Summary(assignment, student, error=problem)
-        path = record.path_of(self.root, assignment, student)
-        stamp = self._stamp(assignment, student)
-        depends_on = digest(stamp, self._inputs(assignment))
-        known = Record() if force else Record.read(path)
         with one_gradebook():
-            if known.inputs == depends_on and (
-                unchanged := self._unchanged(known, assignment, student)
-            ):
-                return unchanged
+            due = self._due(assignment, student, force)
+            if isinstance(due, Summary):
+                return due
+            path = record.path_of(self.root, assignment, student)
             # before the rest goes, lest a kill leave it alone
             path.unlink(missing_ok=True)
-            if not any(
-                os.path.lexists(self.folder("submitted", assignment, student) / f"{name}.ipynb")
-                for name in self.notebooks(assignment)
-            ):
-                return self._store_missing(assignment, student)
-            with record.grading(known) as kept:
+            with record.grading(due.known) as kept:
                 self._convert(Autograde, assignment, student)
             stored = self._stored_of(assignment, student)
-            kept.score, kept.inputs, kept.submission = stored.automatic, depends_on, stamp
+            kept.score, kept.inputs, kept.submission = stored.automatic, due.inputs, due.stamp
             found = Summary(assignment, student, stored.score, stored.most)
             found.needs_person = stored.needs_person
             summary = self._summary(found)
             kept.summary = {name: getattr(summary, name) for name in _TOLD}
             kept.write(path)
             return summary
+
+    def due(self, assignment: str, student: str, force: bool = False) -> "Due | Summary":
+        """What the grading of a submission would depend on; or what became of it without one.
+
+        There is nothing to run where nothing has changed since it was graded, where there is no
+        notebook, which is stored as 0, and where an error keeps it from being graded.
+        """
+        try:
+            with one_gradebook():
+                return self._due(assignment, student, force)
+        except CourseError as error:
+            return _failed(assignment, student, error)
+        except DBAPIError as error:
+            return _failed(assignment, student, GradebookError(error_told(error)))
+
+    def _due(self, assignment: str, student: str, force: bool) -> "Due | Summary":
+        if problem := _name_problem(student):
+            return Summary(assignment, student, error=problem)
+        path = record.path_of(self.root, assignment, student)
+        stamp = self._stamp(assignment, student)
+        depends_on = digest(stamp, self._inputs(assignment))
+        known = Record() if force else Record.read(path)
+        if known.inputs == depends_on and (
+            unchanged := self._unchanged(known, assignment, student)
+        ):
+            return unchanged
+        if not any(
+            os.path.lexists(self.folder("submitted", assignment, student) / f"{name}.ipynb")
+            for name in self.notebooks(assignment)
+        ):
+            path.unlink(missing_ok=True)
+            return self._store_missing(assignment, student)
+        return Due(stamp, depends_on, known)
 
     def forget_inputs(self) -> None:
         """Look anew at what gradings depend on, where this object outlives a command."""

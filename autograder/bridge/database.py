@@ -10,7 +10,7 @@ scores are in the gradebook all at once or not at all.
 
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +26,8 @@ from autograder.bridge.lookups import Lookups
 
 _connections: dict[str, "_Connection"] = {}
 _open = False
+_may_store: Callable[[Session], None] | None = None
+"""Is asked in each transaction before it is stored, and raises where it must not be."""
 _lookups = Lookups()
 
 
@@ -48,6 +50,8 @@ class _LateSession(Session):
 
     def store(self) -> None:
         """Commit, which stores all that was sent; what is read later is read anew."""
+        if _may_store is not None:
+            _may_store(self)
         super().commit()
         self.expire_all()
         _lookups.forget()
@@ -119,6 +123,21 @@ def one_gradebook() -> Iterator[None]:
         _lookups.remove()
         for connection in _connections.values():
             connection.rest()
+
+
+@contextmanager
+def storing_if(may_store: Callable[[Session], None]) -> Iterator[None]:
+    """Have something asked in each transaction of a gradebook before that is stored.
+
+    Args:
+        may_store: raises where it must not be stored; what was told is then undone.
+    """
+    global _may_store
+    _may_store = may_store
+    try:
+        yield
+    finally:
+        _may_store = None
 
 
 @functools.cache

@@ -84,8 +84,9 @@ def opened_course(ctx: click.Context, db: str, url: str = "") -> Iterator[Opened
     """Open what the commands work on; what can be mended is told in one line."""
     _require_extra()
     from autograder.bridge.course import CourseError
+    from autograder.database import DatabaseError
     from autograder.lms.addresses import AddressError, require_safe
-    from autograder.lms.database import DatabaseError, open_database
+    from autograder.lms.database import open_database
     from autograder.lms.lti.keys import Keys, folder_of
     from autograder.lms.lti.registrations import RegistrationError
     from autograder.lms.settings import serve_settings

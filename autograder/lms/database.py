@@ -5,25 +5,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
-_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+from autograder.database import DatabaseError, upgrade
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _VERSION_TABLE: Final = "lms_version"
 _BUSY_SECONDS: Final = 30.0
 _BEGIN: Final = "sqlite_begin"
 _WRITERS: Final = 0x6C6D73
 """The number of the lock that writers hold in Postgres; any that nobody else uses."""
-
-
-class DatabaseError(Exception):
-    """The database cannot be used; the message says why and how to mend it."""
 
 
 def open_database(url: str) -> Engine:
@@ -45,7 +39,7 @@ def open_database(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     try:
-        _upgrade(engine)
+        upgrade(engine, MIGRATIONS, _VERSION_TABLE)
     except DBAPIError as error:
         engine.dispose()
         raise DatabaseError(
@@ -94,26 +88,3 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
-
-
-def configuration() -> Config:
-    """Alembic's configuration, without a file."""
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    return config
-
-
-def _upgrade(engine: Engine) -> None:
-    config = configuration()
-    scripts = ScriptDirectory.from_config(config)
-    known = {script.revision for script in scripts.walk_revisions()}
-    with engine.begin() as connection:
-        options = {"version_table": _VERSION_TABLE}
-        current = MigrationContext.configure(connection, opts=options).get_current_revision()
-        if current is not None and current not in known:
-            raise DatabaseError(
-                f"the database has tables of a newer version (schema {current}): install that "
-                "version, or use a backup from before it"
-            )
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -121,8 +121,11 @@ SERVERS: Final = (
 def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
     """What became of each command of the English README."""
     copy = repository(tmp_path_factory.mktemp("readme") / "repository")
-    servers = {server.line: server for server in SERVERS}
-    instead = {MAKE_TEST: told_only, MAKE_DOCS: lambda _shell: None, **servers}
+    instead: dict[str, Callable[[Shell], Done | None]] = {
+        MAKE_TEST: told_only,
+        MAKE_DOCS: lambda _shell: None,
+        **{server.line: server for server in SERVERS},
+    }
     shell = Shell(copy, as_set_up(copy), instead)
     assert "pip" not in shell.run(Command("make --dry-run demo")).output
     steps = [one for one in transcript.read(READMES["en"]) if isinstance(one, Command)]

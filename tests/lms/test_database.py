@@ -9,7 +9,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from autograder.lms.database import DatabaseError, open_database, reading, writing
+from autograder.database import DatabaseError
+from autograder.lms.database import open_database, reading, writing
 from autograder.lms.schema import Base, Deployment, Registration
 
 

@@ -81,7 +81,8 @@ def _database(course: Course) -> Iterator[Engine | None]:
         yield None
         return
     try:
-        from autograder.lms.database import DatabaseError, open_database
+        from autograder.database import DatabaseError
+        from autograder.lms.database import open_database
     except ImportError as error:
         raise CourseError(
             "the course is connected to an LMS, and what that needs is not installed: "

@@ -1,0 +1,159 @@
+"""Folders as bytes: submissions that go to another machine, and what was graded that comes back.
+
+A parcel is a zip archive with a list. Nothing in it is trusted with a path: names are checked when
+it is opened. What is no plain file, or too large to be read by any grading, goes as a name only:
+in its place the other side has a link to nowhere, or an empty file of the same size, of which a
+grading says the same.
+"""
+
+import io
+import json
+import os
+import stat
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+_LIST: Final = "parcel.json"
+_FILES: Final = "files/"
+_NOWHERE: Final = "nothing-is-here"
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+"""The time of every entry, so that the same folder gives the same bytes."""
+LARGEST_FILE: Final = 32 * 1024 * 1024
+"""A larger one is sent as its size."""
+LARGEST: Final = 128 * 1024 * 1024
+"""Of all files together."""
+MOST_FILES: Final = 2000
+
+
+class ParcelError(ValueError):
+    """A folder cannot be sent, or what came is no parcel; the message says why."""
+
+
+def pack(folder: Path, without: Path | None = None, *, as_links: bool = False) -> bytes:
+    """A folder as bytes; the same folder gives the same bytes.
+
+    Args:
+        folder: what to send; links in it are not followed.
+        as_links: whether the folder itself is behind a link, so that nothing in it is read.
+        without: a folder that the other side has as well: of files that are the same there only
+            the name is sent.
+
+    Raises:
+        ParcelError: there is too much in it.
+        OSError: it cannot be read.
+    """
+    odd: list[str] = []
+    huge: dict[str, int] = {}
+    same: list[str] = []
+    plain: dict[str, bytes] = {}
+    left = LARGEST
+    for name, facts in _entries(folder):
+        path = folder / name
+        if as_links or not stat.S_ISREG(facts.st_mode) or not _is_text(name):
+            odd.append(name)
+        elif facts.st_size > LARGEST_FILE:
+            huge[name] = facts.st_size
+        else:
+            data = path.read_bytes()
+            if without is not None and _is_same(without / name, data):
+                same.append(name)
+                continue
+            left -= len(data)
+            plain[name] = data
+        if left < 0 or len(plain) + len(odd) + len(huge) > MOST_FILES:
+            raise ParcelError(
+                f"{folder} has more than {LARGEST // 2**20} MB or {MOST_FILES} files, which is "
+                "too much to send: remove what is not needed"
+            )
+    return _archive({"odd": odd, "huge": huge, "same": same}, plain)
+
+
+def unpack(parcel: bytes, folder: Path, base: Path | None = None) -> None:
+    """Write what a parcel holds into an empty folder.
+
+    Args:
+        parcel: as ``pack`` made it.
+        folder: where to write; it is made.
+        base: the folder that was ``without`` when it was packed.
+
+    Raises:
+        ParcelError: it is no parcel, damaged, or wants to write elsewhere.
+        OSError: it cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with zipfile.ZipFile(io.BytesIO(parcel)) as archive:
+            facts = json.loads(archive.read(_LIST))
+            for entry in archive.infolist():
+                if entry.filename != _LIST:
+                    _write(folder, entry.filename.removeprefix(_FILES), archive.read(entry))
+            for name in facts["same"]:
+                if base is None:
+                    raise ParcelError("it builds on a folder that is not there")
+                _write(folder, name, (base / _checked(name)).read_bytes())
+            for name in facts["odd"]:
+                _place(folder, name).symlink_to(_NOWHERE)
+            for name, size in facts["huge"].items():
+                with open(_place(folder, name), "xb") as file:
+                    file.truncate(int(size))
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError) as error:
+        if isinstance(error, ParcelError):
+            raise
+        raise ParcelError(f"what came is damaged: {error}") from error
+
+
+def _entries(folder: Path) -> list[tuple[str, os.stat_result]]:
+    """All that is no folder, by its path, sorted; links to folders are no folders."""
+    found: list[tuple[str, os.stat_result]] = []
+    left = [folder]
+    while left:
+        for entry in os.scandir(left.pop()):
+            if entry.is_dir(follow_symlinks=False):
+                left.append(Path(entry.path))
+            else:
+                name = Path(entry.path).relative_to(folder).as_posix()
+                found.append((name, entry.stat(follow_symlinks=False)))
+    return sorted(found, key=lambda one: one[0])
+
+
+def _is_text(name: str) -> bool:
+    """Is a name one that an archive can hold?"""
+    return name.isprintable() and name.encode("utf-8", "ignore").decode() == name
+
+
+def _is_same(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
+
+
+def _archive(facts: dict[str, Any], plain: dict[str, bytes]) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        listed = json.dumps(facts, sort_keys=True)
+        archive.writestr(zipfile.ZipInfo(_LIST, _EPOCH), listed, zipfile.ZIP_DEFLATED)
+        for name, data in plain.items():
+            archive.writestr(zipfile.ZipInfo(_FILES + name, _EPOCH), data, zipfile.ZIP_DEFLATED)
+    return made.getvalue()
+
+
+def _checked(name: str) -> Path:
+    """A name that stays below its folder.
+
+    Raises:
+        ParcelError: it does not.
+    """
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or "\0" in name:
+        raise ParcelError(f"the name {name!r} leads out of its folder")
+    return Path(*parts)
+
+
+def _place(folder: Path, name: str) -> Path:
+    path = folder / _checked(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _write(folder: Path, name: str, data: bytes) -> None:
+    with open(_place(folder, name), "xb") as file:  # so it follows no link that is there
+        file.write(data)

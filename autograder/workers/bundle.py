@@ -1,0 +1,174 @@
+"""A version of a course as bytes: all that grading needs, known by its hash.
+
+It holds the configuration, the source notebooks, the hidden graders with what they import, and the
+course's secret: who can read the queue can read what students must not. It holds nothing of
+students, and no gradebook: that is the one of the queue's own database.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from autograder.bridge.course import Course, CourseError
+from autograder.bridge.keyfile import write_private
+from autograder.bridge.packages import imports_of
+from autograder.bridge.parcels import ParcelError, pack, unpack
+from autograder.grading.dependencies import imported
+from autograder.workers.needs import distributions_of, needs
+
+GRADEBOOK: Final = "AUTOGRADER_GRADEBOOK"
+"""The variable of the environment with the gradebook's address, for a course from a bundle."""
+_CONFIG: Final = "nbgrader_config.py"
+_JSON: Final = "nbgrader_config.json"
+_COURSE_CONFIG: Final = "autograder_course_config.py"
+_SECRET: Final = ".autograder.secret"
+_OVER: Final = """\
+import os
+from traitlets.config import Config
+
+load_subconfig({config!r})
+c = get_config()
+c.merge(Config({json!r}))
+c.CourseDirectory.root = {root!r}
+c.CourseDirectory.db_url = os.environ[{gradebook!r}]
+c.RunGraders.secret_file = {secret!r}
+"""
+_ALWAYS: Final = ("pytest.ini", "conftest.py")
+
+
+@dataclass(frozen=True)
+class CourseBundle:
+    """A version of a course, to be sent to workers."""
+
+    course: str
+    """The course's id."""
+    needs: dict[str, str]
+    content: bytes
+
+    @property
+    def hash(self) -> str:
+        """What tells it from every other version."""
+        return hash_of(self.content)
+
+
+def hash_of(content: bytes) -> str:
+    """The hash by which a bundle is known."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def course_id(course: Course) -> str:
+    """The id under which a course's submissions are queued.
+
+    Raises:
+        CourseError: it has none.
+    """
+    if not course.directory.course_id:
+        raise CourseError(
+            f"{course.root / _CONFIG} gives the course no id, under which submissions are queued: "
+            'add c.CourseDirectory.course_id = "NAME"'
+        )
+    return str(course.directory.course_id)
+
+
+def make_bundle(course: Course) -> CourseBundle:
+    """Gather what grading needs of a course.
+
+    Raises:
+        CourseError: it is too large, or has no id.
+        SecretError: the secret cannot be read.
+        OSError: a file cannot be read.
+    """
+    name = course_id(course)
+    files = sorted(set(_files(course)))
+    with tempfile.TemporaryDirectory(prefix="autograder-bundle-") as folder:
+        root = Path(folder)
+        for path in files:
+            place = root / path.relative_to(course.root)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place)
+        (root / _CONFIG).rename(root / _COURSE_CONFIG)
+        write_private(root / _SECRET, course.settings.secret().key.hex().encode("ascii"))
+        try:
+            content = pack(root)
+        except ParcelError as error:
+            raise CourseError(
+                "the course is too large to be sent to workers: source and graders may have 128 MB"
+            ) from error
+    return CourseBundle(name, needs(_packages(course, files)), content)
+
+
+def open_bundle(content: bytes, root: Path) -> None:
+    """Make the folder of a course from a bundle; its gradebook is the one in ``GRADEBOOK``.
+
+    Args:
+        content: of the bundle.
+        root: where; a folder that is not there yet.
+
+    Raises:
+        ParcelError: it is no bundle.
+        OSError: it cannot be written.
+    """
+    unpack(content, root)
+    path = root / _JSON
+    settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    path.unlink(missing_ok=True)  # nbgrader would prefer it to what is written here
+    os.chmod(root / _SECRET, 0o600)
+    (root / _CONFIG).write_text(
+        _OVER.format(
+            config=str(root / _COURSE_CONFIG),
+            json=settings,
+            root=str(root),
+            gradebook=GRADEBOOK,
+            secret=str(root / _SECRET),
+        ),
+        encoding="utf-8",
+    )
+
+
+def _files(course: Course) -> Iterator[Path]:
+    """The course's files that grading needs."""
+    root = course.root
+    if (root / _COURSE_CONFIG).exists():
+        raise CourseError(f"{root / _COURSE_CONFIG} is in the way: rename it")
+    yield from (root / name for name in (_CONFIG, _JSON, *_ALWAYS) if (root / name).is_file())
+    folders = [course.folder("source", name) for name in course.assignments()]
+    folders.append(course.graders)
+    code = [root / _CONFIG]
+    for folder in folders:
+        for path in _all_of(folder):
+            if not path.is_relative_to(root):
+                raise CourseError(f"{path} is outside the course's folder, so it cannot be sent")
+            yield path
+            if path.suffix == ".py":
+                code.append(path)
+    around = {above for path in code for above in path.parents if above.is_relative_to(root)}
+    for above in around:
+        yield from (above / name for name in ("conftest.py", "__init__.py")
+                    if (above / name).is_file())  # fmt: skip
+    modules = imported(root, *code)
+    yield from modules
+    for beside in {path.parent for path in modules} - {root}:  # such as data of the solutions
+        yield from (path for path in beside.iterdir() if path.is_file() and path.suffix != ".pyc")
+
+
+def _all_of(folder: Path) -> Iterator[Path]:
+    for place, folders, names in os.walk(folder):
+        folders[:] = [one for one in folders if one not in ("__pycache__", ".ipynb_checkpoints")]
+        yield from (Path(place, name) for name in names if Path(place, name).is_file())
+
+
+def _packages(course: Course, files: list[Path]) -> set[str]:
+    """The installed distributions that the course's code and notebooks import."""
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in files
+             if path.suffix == ".py"]  # fmt: skip
+    modules = {name.partition(".")[0] for text in texts for name in imports_of(text)}
+    asked = course.settings.packages()
+    modules |= {name.partition(".")[0] for name in (*asked.asked, *asked.found)}
+    return distributions_of(modules - set(sys.stdlib_module_names))

@@ -1,0 +1,145 @@
+"""The database of the queue: Postgres by URL, with procrastinate's tables and ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from procrastinate import App, PsycopgConnector
+from procrastinate.schema import SchemaManager
+from sqlalchemy import Connection, Engine, create_engine, delete, func, insert, inspect, select
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.orm import Session
+
+from autograder.database import DatabaseError, upgrade_with
+from autograder.workers.schema import QueueSchema
+
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_VERSION_TABLE: Final = "queue_version"
+_DRIVER: Final = "postgresql+psycopg"
+_MAKER: Final = 0x717565
+"""The number of the lock of who makes the tables; any that nobody else uses."""
+_CONNECT_SECONDS: Final = 10
+_ALIVE: Final = {
+    "connect_timeout": _CONNECT_SECONDS,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""So that a connection whose other end is gone is noticed within half a minute (libpq)."""
+
+
+def database_url(text: str) -> URL:
+    """The URL of the queue's database, with the driver that is used.
+
+    Args:
+        text: such as ``postgresql://user@host/name``; a password may be in libpq's ``.pgpass``.
+
+    Raises:
+        DatabaseError: it is no URL of a Postgres database.
+    """
+    try:
+        url = make_url(text)
+    except ArgumentError as error:
+        raise DatabaseError(
+            "--db needs a URL such as postgresql://user@host/name; what was given is none"
+        ) from error
+    if url.get_backend_name() != "postgresql" or not url.database:
+        shown = url.render_as_string(hide_password=True)
+        raise DatabaseError(
+            f"--db needs a Postgres database, such as postgresql://user@host/name, not {shown}"
+        )
+    return url.set(drivername=_DRIVER)
+
+
+def open_queue(url: URL) -> Engine:
+    """Connect to the queue's database and bring its tables to the newest schema.
+
+    Raises:
+        DatabaseError: it cannot be reached or written, or a newer version has made its tables.
+    """
+    engine = create_engine(url, pool_pre_ping=True, connect_args=_ALIVE)
+    try:
+        with engine.begin() as connection:
+            connection.execute(select(func.pg_advisory_xact_lock(_MAKER)))
+            _upgrade_procrastinate(connection, _upgrade_ours(connection))
+    except DBAPIError as error:
+        engine.dispose()
+        raise DatabaseError(told(url, error)) from error
+    except DatabaseError:
+        engine.dispose()
+        raise
+    return engine
+
+
+def told(url: URL, error: DBAPIError) -> str:
+    """What the driver says of the database, in one sentence without the password."""
+    reason = " ".join(str(error.orig).split())
+    return (
+        f"the database {url.render_as_string(hide_password=True)} cannot be used: {reason}. "
+        "Does it run, does the database exist, and may this user make tables in it?"
+    )
+
+
+def open_app(url: URL) -> App:
+    """Procrastinate's application on the queue's database, to be opened by its caller."""
+    return App(connector=PsycopgConnector(conninfo=libpq_url(url), kwargs=dict(_ALIVE)))
+
+
+def libpq_url(url: URL) -> str:
+    """The URL as libpq reads it."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Session]:
+    """A session whose changes are stored together at the end, or not at all."""
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+def driver_connection(session: Session) -> Any:
+    """Psycopg's own connection of a session's transaction."""
+    return session.connection().connection.driver_connection
+
+
+def _upgrade_ours(connection: Connection) -> str | None:
+    """Bring our tables to the newest schema; the newest of procrastinate's migrations there."""
+    upgrade_with(connection, _MIGRATIONS, _VERSION_TABLE)
+    return connection.scalar(select(QueueSchema.newest))
+
+
+def _upgrade_procrastinate(connection: Connection, newest: str | None) -> None:
+    """Make procrastinate's tables, or run the migrations of its that they do not have yet.
+
+    Procrastinate itself does not remember which of its migrations were run.
+
+    Raises:
+        DatabaseError: its tables are there, and were not made by this program.
+    """
+    migrations = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+    if newest is None:
+        if inspect(connection).has_table("procrastinate_jobs"):
+            raise DatabaseError(
+                "the database has tables of another program that uses procrastinate: give the "
+                "queue a database of its own"
+            )
+        _execute(connection, SchemaManager.get_schema())
+    for path in migrations:
+        if newest is not None and path.name > newest:
+            _execute(connection, path.read_text(encoding="utf-8"))
+    connection.execute(delete(QueueSchema))
+    connection.execute(insert(QueueSchema).values(newest=migrations[-1].name))
+    # where many wait, procrastinate looks through all of them for those of one student
+    connection.exec_driver_sql(
+        "CREATE INDEX IF NOT EXISTS ix_queue_jobs_lock ON procrastinate_jobs (lock) "
+        "WHERE status IN ('todo', 'doing')"
+    )
+
+
+def _execute(connection: Connection, script: str) -> None:
+    """Run several statements, in which a per cent sign means itself."""
+    driver: Any = connection.connection.driver_connection
+    driver.execute(script)
