@@ -13,5 +13,6 @@ from autograder.cli import (  # noqa: F401  # they add their commands
     lms_add,
     serve,
     shells,
+    workers,
 )
 from autograder.cli.base import main as main

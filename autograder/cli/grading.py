@@ -22,6 +22,13 @@ from autograder.cli.completion import complete_students
 @jobs_option
 @unsafe_option
 @click.option("--diff", is_flag=True, help="Only show what would change, for whom and why.")
+@click.option(
+    "--db",
+    metavar="URL",
+    default="",
+    help="Have workers grade that take from this Postgres database, and follow them.",
+)
+@click.option("--attach", is_flag=True, help="With --db: only follow what is queued already.")
 @json_option
 @click.pass_context
 def grade(
@@ -33,28 +40,40 @@ def grade(
     jobs: int,
     allow_unsafe: bool,
     diff: bool,
+    db: str,
+    attach: bool,
 ) -> None:
     """Grade submissions into nbgrader's gradebook, many at once.
 
     With --diff nothing is written: submissions are graded in a copy of the course, and the
     scores that would change are shown. Without it, the same command applies them.
 
+    With --db the submissions are queued for `autograder worker`, on any machines. Ctrl-C leaves
+    them at work, and --attach comes back.
+
     \b
     Examples:
       autograder grade
       autograder grade tensores --student est-01 --force
       autograder grade tensores --diff
+      autograder grade tensores --db postgresql://grader@db.example/course
     """
     from autograder import pool
     from autograder.cli import submissions
 
+    if attach and (not db or assignments or student or force):
+        raise click.UsageError("--attach goes with --db alone: it follows all that is queued")
+    if db and (diff or allow_unsafe):
+        raise click.UsageError("--diff and --allow-unsafe are for this machine, not for --db")
     with pool.Stopping() as stopping:
         course, chosen = open_course(ctx, assignments)
         if allow_unsafe:
             course.allow_unsafe()
         submissions.warn_of_strays(course)
-        tasks = submissions.tasks_of(course, chosen, student, force)
-        if diff:
+        tasks = [] if attach else submissions.tasks_of(course, chosen, student, force)
+        if db:
+            submissions.grade_elsewhere(course, tasks, db, stopping, attach=attach)
+        elif diff:
             submissions.show_changes(course, tasks, jobs, stopping)
         else:
             submissions.grade(course, tasks, jobs, stopping)

@@ -1,7 +1,7 @@
 """What ``grade``, ``feedback`` and ``show`` do with submissions, and how they tell it."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from difflib import SequenceMatcher
@@ -35,6 +35,8 @@ from autograder.progress import Shown
 
 _NAMED: Final = 5
 """So many names of students or files are told."""
+_FINISHES: Final = "stopping when what runs is finished; Ctrl-C again ends at once"
+_GOES_ON: Final = "the workers go on"
 _DOING: Final[dict[pool.Work, str]] = {"grade": "grading", "feedback": "feedback"}
 
 
@@ -112,21 +114,31 @@ class _Followed:
         return [one for one in self.done if one.error]
 
 
-def _follow(
+def _do(
     work: pool.Work, course: Course, tasks: list[pool.Task], jobs: int, stopping: pool.Stopping
 ) -> _Followed:
-    """Do the tasks, and show how far it is; a signal or a failure ends it early."""
-    followed = _Followed(len(tasks))
+    """Do the tasks on this machine; a signal or a failure ends it early."""
+    summaries = pool.run(work, course, tasks, jobs, stopping)
+    with Shown(_DOING[work], len(tasks), jobs, errors) as shown:
+        return _follow(summaries, len(tasks), shown, stopping, _FINISHES)
+
+
+def _follow(
+    summaries: Generator[Summary | None, None, None],
+    total: int,
+    shown: Shown,
+    stopping: pool.Stopping,
+    stopped: str,
+) -> _Followed:
+    """Show how far it is; a signal or a failure ends it early, and ``stopped`` is then said."""
+    followed = _Followed(total)
     said = False
-    with (
-        Shown(_DOING[work], len(tasks), jobs, errors) as shown,
-        closing(pool.run(work, course, tasks, jobs, stopping)) as summaries,
-    ):
+    with closing(summaries):
         try:
             for summary in summaries:
                 if stopping() and not said:
                     said = True
-                    shown.stopping("stopping when what runs is finished; Ctrl-C again ends at once")
+                    shown.stopping(stopped)
                 if summary is None:
                     shown.tick()
                 else:
@@ -194,23 +206,69 @@ def _warn_of_missing_walls(lacking: Sequence[str]) -> None:
 def grade(course: Course, tasks: list[pool.Task], jobs: int, stopping: pool.Stopping) -> None:
     """Grade, and tell the scores; ends the command where something was not graded."""
     lacking = _require_safety(course, tasks)
-    followed = _follow("grade", course, tasks, jobs, stopping)
+    followed = _do("grade", course, tasks, jobs, stopping)
+    _tell_scores(followed, lacking)
+    _warn_of_source(course, tasks, followed)
+    _end_early(followed, goes_on=not any(task.force for task in tasks))
+    _end_with_failures(followed)
+
+
+def _tell_scores(followed: _Followed, lacking: Sequence[str]) -> None:
     if followed.done and not followed.at_once:
         _print_scores(followed.done)
     _warn_of_missing_walls(lacking)
-    _warn_of_source(course, tasks, followed)
     answer(
         {
             "submissions": [_score_of(one) for one in followed.done],
             "mean": _mean(followed.done),
-            "missing_walls": lacking,
+            "missing_walls": list(lacking),
             **_how_far(followed),
         }
     )
-    _end_early(followed, goes_on=not any(task.force for task in tasks))
+
+
+def _end_with_failures(followed: _Followed) -> None:
     if followed.failed:
         print_error("some submissions were not graded; see the table")
         sys.exit(Status.FAILED)
+
+
+def grade_elsewhere(
+    course: Course, tasks: list[pool.Task], db: str, stopping: pool.Stopping, *, attach: bool
+) -> None:
+    """Have workers grade, and tell the scores; ends the command where something was not graded.
+
+    Args:
+        course: the course.
+        tasks: what to queue; nothing with ``attach``.
+        db: the URL of the queue's database.
+        stopping: ends the following; the workers go on.
+        attach: only follow what is queued.
+    """
+    from autograder.workers import remote  # needs what only the extra `workers` installs
+
+    require_engine(course)
+    course.require_gradebook({task.assignment for task in tasks})
+    opened = remote.open_for(course, db)
+    total = remote.attach(opened) if attach else len(tasks)
+    if not total:
+        raise CourseError("nothing of this course is queued, or waits to be collected")
+    with Shown(_DOING["grade"], total, 1, errors) as shown:
+        summaries = (
+            remote.follow(opened, stopping, print_warning)
+            if attach
+            else remote.run(opened, tasks, stopping, print_warning)
+        )
+        followed = _follow(summaries, total, shown, stopping, _GOES_ON)
+    _tell_scores(followed, [])
+    if followed.left and followed.failure is None:
+        print_warning(
+            f"{followed.left} of {followed.total} submissions are not graded yet: the workers go "
+            "on, and the same command with --attach follows them"
+        )
+        sys.exit(Status.INTERRUPTED)
+    _end_early(followed, goes_on=True)
+    _end_with_failures(followed)
 
 
 def _score_of(summary: Summary) -> dict[str, Any]:
@@ -290,7 +348,7 @@ def show_changes(
         task for task in tasks if task.force or not course.is_current(task.assignment, task.student)
     ]
     with scratch_course(course) as scratch:
-        followed = _follow("grade", scratch, left, jobs, stopping)
+        followed = _do("grade", scratch, left, jobs, stopping)
         changes = compare(course, scratch, followed.done)
     current = len(tasks) - len(left)
     _print_changes(changes, current)
@@ -347,7 +405,7 @@ def write_feedback(
     course: Course, tasks: list[pool.Task], jobs: int, stopping: pool.Stopping
 ) -> None:
     """Write pages of feedback; ends the command where one could not be written."""
-    followed = _follow("feedback", course, tasks, jobs, stopping)
+    followed = _do("feedback", course, tasks, jobs, stopping)
     _print_failures(followed.failed)
     folder = course.root / course.directory.feedback_directory
     print_line(f"feedback: {folder}/STUDENT/ASSIGNMENT/")

@@ -8,24 +8,33 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from packaging.requirements import Requirement
-
 import autograder
 from autograder.grading.dependencies import files_digest
 
-_PROJECT: Final = "pytorch-autograder"
+_GRADING: Final = (
+    "ipython",
+    "matplotlib",
+    "matplotlib-inline",
+    "nbconvert",
+    "nbformat",
+    "nbgrader",
+    "numpy",
+    "pytest",
+    "torch",
+)
+"""The packages that what a submission earns, or what is shown of it, can depend on."""
 _ENGINE: Final = "autograder"
 _PYTHON: Final = "python"
 _ABSENT: Final = "none"
 
 
 def needs(packages: Iterable[str] = ()) -> dict[str, str]:
-    """What is here: the engine, Python and all packages that grading runs on, by name.
+    """What is here: the engine, Python and the packages that grading depends on, by name.
 
     Args:
         packages: further ones, such as those that a course's graders import.
     """
-    names = {*_required(), *packages}
+    names = {*_GRADING, *packages}
     return {
         _ENGINE: _engine(),
         _PYTHON: ".".join(platform.python_version_tuple()[:2]),
@@ -52,15 +61,6 @@ def distributions_of(modules: Iterable[str]) -> set[str]:
 @functools.cache
 def _distributions() -> Mapping[str, list[str]]:
     return importlib.metadata.packages_distributions()
-
-
-@functools.cache
-def _required() -> frozenset[str]:
-    """The packages that the engine itself requires, without those of its extras."""
-    found = map(Requirement, importlib.metadata.requires(_PROJECT) or ())
-    return frozenset(
-        one.name for one in found if one.marker is None or one.marker.evaluate({"extra": ""})
-    )
 
 
 @functools.cache

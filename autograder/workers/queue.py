@@ -107,7 +107,7 @@ def enqueue(
 ) -> list[int]:
     """Queue submissions of one course, all or none.
 
-    What is queued already is not queued twice; what was graded, or set aside, only if ``again``.
+    What is queued already, or graded and not collected yet, is not queued twice.
 
     Args:
         engine: the queue's database.
@@ -116,7 +116,7 @@ def enqueue(
         bundle: the hash of its version, which is known.
         parcels: one at most of a student and assignment.
         urgency: ``STUDENT_WAITS``, ``CLASS`` or ``AGAIN``.
-        again: whether somebody has asked to grade again what was graded.
+        again: whether to grade again also what is graded and not collected.
 
     Returns:
         The submissions' numbers, in the order of ``parcels``.
@@ -127,9 +127,7 @@ def enqueue(
         numbers, jobs = [], []
         for parcel in parcels:
             known = _newest(session, course, parcel)
-            if known is not None and (known.state in _OPEN or (
-                known.state == "graded" and not again
-            )):  # fmt: skip
+            if known is not None and _serves(known, again):
                 numbers.append(known.id)
                 continue
             times = 1 if known is None else known.time + 1
@@ -160,16 +158,26 @@ def _first_turn(session: Session, course: str, urgency: int) -> int:
     return max(others or 0, 0 if own is None else own + 1)
 
 
+def _serves(known: Any, again: bool) -> bool:
+    """Does what is queued, or what has come of it, serve who queues the same once more?"""
+    is_new = known.state == "graded" and not known.collected
+    return known.state in _OPEN or (is_new and not again)
+
+
+def _the_same(course: str, parcel: Parcel) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Submission.course == course,
+        Submission.assignment == parcel.assignment,
+        Submission.student == parcel.student,
+        Submission.inputs == parcel.inputs,
+    )
+
+
 def _newest(session: Session, course: str, parcel: Parcel) -> Any:
     """The newest row of the same submission and the same version of all that judges it."""
     return session.execute(
-        select(Submission.id, Submission.state, Submission.time)
-        .where(
-            Submission.course == course,
-            Submission.assignment == parcel.assignment,
-            Submission.student == parcel.student,
-            Submission.inputs == parcel.inputs,
-        )
+        select(Submission.id, Submission.state, Submission.time, Submission.collected)
+        .where(*_the_same(course, parcel))
         .order_by(Submission.time.desc())
         .limit(1)
     ).one_or_none()
@@ -185,6 +193,8 @@ def _add(
     urgency: int,
     turn: int,
 ) -> int:
+    older = update(Submission).where(*_the_same(course, parcel))
+    session.execute(older.values(collected=True, content=None))
     return session.execute(
         insert(Submission)
         .values(

@@ -52,6 +52,7 @@ class Submission(Base):
         UniqueConstraint("course", "assignment", "student", "inputs", "time"),
         Index("ix_queue_submission_student", "course", "student", "state", "id"),
         Index("ix_queue_submission_waiting", "state", "urgency", "turn"),
+        Index("ix_queue_submission_bundle", "bundle", "state"),
         Index("ix_queue_submission_collected", "course", "collected", "state"),
     )
 

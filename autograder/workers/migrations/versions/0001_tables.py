@@ -49,6 +49,7 @@ def upgrade() -> None:
         "ix_queue_submission_student", "queue_submission", ["course", "student", "state", "id"]
     )
     op.create_index("ix_queue_submission_waiting", "queue_submission", ["state", "urgency", "turn"])
+    op.create_index("ix_queue_submission_bundle", "queue_submission", ["bundle", "state"])
     op.create_index(
         "ix_queue_submission_collected", "queue_submission", ["course", "collected", "state"]
     )

@@ -1,0 +1,301 @@
+"""A worker: takes submissions from the queue, has them graded, and stores what comes of them."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from procrastinate import App, BaseRetryStrategy, JobContext, RetryDecision
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
+from procrastinate.worker import Worker
+from sqlalchemy import Engine
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from autograder.bridge.parcels import ParcelError
+from autograder.workers import queue
+from autograder.workers.database import open_app, told
+from autograder.workers.needs import differences
+from autograder.workers.queue import BusyError, ElsewhereError, LeaseError, Taken
+from autograder.workers.slots import Courses, EndedError, Slots, StoppedError
+
+DEAD_SECONDS: Final = 30.0
+"""Who has said nothing for so long is taken for dead."""
+_LOOK_SECONDS: Final = 2.0
+_START_SECONDS: Final = 0.1
+_BUSY_SECONDS: Final = 2.0
+_PAUSES: Final = (1.0, 2.0, 5.0, 10.0)
+"""Between tries to reach a database that is away."""
+_THREADS: Final = 4
+"""Besides those that wait for a grading."""
+_AWAY: Final = (DBAPIError, ConnectorException, psycopg.Error, OSError)
+_log: Final = logging.getLogger(__name__)
+
+
+class TryAgainError(Exception):
+    """The student's next submission is to be graded, or graded again, in a moment."""
+
+
+class _Tickets(BaseRetryStrategy):
+    """What becomes of a ticket that could not be served now."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        """When and where it is tried again."""
+        if isinstance(exception, ElsewhereError):
+            return RetryDecision(queue=exception.bundle, retry_in={"seconds": int(_BUSY_SECONDS)})
+        if isinstance(exception, BusyError):
+            return RetryDecision(retry_in={"seconds": int(_BUSY_SECONDS)})
+        if isinstance(exception, TryAgainError):
+            return RetryDecision(retry_in={"seconds": 0})
+        return None  # the database is away: `issue_tickets` makes another one
+
+
+class Observer:
+    """Is told what a worker does; the metrics are one."""
+
+    def graded(self, seconds: float) -> None:
+        """A submission was graded."""
+
+    def failed(self, set_aside: bool) -> None:
+        """A grading failed."""
+
+    def lost(self) -> None:
+        """A submission was another worker's when it was graded."""
+
+    def refuses(self, bundles: Mapping[str, str]) -> None:
+        """What this worker does not grade, and why."""
+
+
+class GradingWorker:
+    """Grades what is queued until it is told to stop; nothing is lost whatever is killed."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        url: URL,
+        cache: Path,
+        *,
+        jobs: int,
+        dead_seconds: float = DEAD_SECONDS,
+        allow_unsafe: bool = False,
+        observer: Observer | None = None,
+    ) -> None:
+        """Remember what it needs; ``run`` begins.
+
+        Args:
+            engine: the queue's database, with all tables.
+            url: its address.
+            cache: where versions of courses are kept.
+            jobs: submissions at once.
+            dead_seconds: a worker that says nothing for so long is dead; the same for all.
+            allow_unsafe: whether to grade where walls are missing.
+            observer: is told what is done.
+
+        Raises:
+            OSError: the folders cannot be written.
+        """
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self._healthy_at: float | None = None
+        """When the database was last reached, on the monotonic clock."""
+        self._engine = engine
+        self._url = url
+        self._jobs = jobs
+        self._dead_seconds = dead_seconds
+        self._observer = observer or Observer()
+        self._tickets = open_app(url)
+        self._at_once = threading.Event()
+        self._stopping = asyncio.Event()
+        self._courses = Courses(engine, cache)
+        self._slots = Slots(
+            self._courses, url, most=jobs, allow_unsafe=allow_unsafe, stopped=self._at_once.is_set
+        )
+        self._bundles: frozenset[str] = frozenset()
+        """The versions of courses that it grades."""
+        self._refused: dict[str, str] = {}
+        self._worker: Worker | None = None
+
+    def is_healthy(self) -> bool:
+        """Whether it reaches the database."""
+        reached = self._healthy_at
+        return reached is not None and time.monotonic() - reached < self._dead_seconds
+
+    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Grade until SIGTERM or Ctrl-C; a second one ends it at once.
+
+        Args:
+            ready: is called once it takes submissions.
+        """
+        try:
+            asyncio.run(self._run(ready))
+        finally:
+            self._slots.end()
+            self._courses.remove()
+
+    async def _run(self, ready: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(self._jobs + _THREADS))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop)
+        tries = 0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            try:
+                await self._work(ready)
+            except _AWAY as error:
+                _log.warning("the database is away, and is tried again: %s", self._told(error))
+            if time.monotonic() - began > _PAUSES[-1]:
+                tries = 0
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _PAUSES[min(tries, len(_PAUSES) - 1)])
+            tries += 1
+
+    def _told(self, error: BaseException) -> str:
+        if isinstance(error, DBAPIError):
+            return told(self._url, error)
+        return " ".join(str(error.__cause__ or error).split()) or type(error).__name__
+
+    def _stop(self) -> None:
+        """Take nothing new; the second time, end what runs."""
+        if self._stopping.is_set():
+            self._at_once.set()
+            return
+        self._stopping.set()
+        _log.warning("stopping when what runs is finished; once more ends at once")
+        if self._worker is not None:
+            self._worker.stop()
+
+    async def _work(self, ready: Callable[[], None]) -> None:
+        """Take and grade until told to stop, or until the database is away."""
+        app = open_app(self._url)
+        app.task(name=queue.TASK, pass_context=True, retry=_Tickets())(self._serve)
+        async with app.open_async():
+            self._worker = worker = Worker(
+                app,
+                concurrency=self._jobs,
+                fetch_job_polling_interval=_LOOK_SECONDS,
+                delete_jobs="always",
+                install_signal_handlers=False,
+                update_heartbeat_interval=self._dead_seconds / 4,
+                stalled_worker_timeout=self._dead_seconds,
+            )
+            working = asyncio.create_task(worker.run())
+            tending = asyncio.create_task(self._tend(app, worker, ready))
+            try:
+                await asyncio.wait({tending, working}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                worker.stop()
+                tending.cancel()
+                ends = await asyncio.gather(tending, working, return_exceptions=True)
+                self._worker = None
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
+        if not self._stopping.is_set():
+            _log.warning("the worker begins anew")
+
+    async def _tend(self, app: App, worker: Worker, ready: Callable[[], None]) -> None:
+        """Now and then say what this worker is, and see to what dead ones have left."""
+        said: Mapping[str, str] | None = None
+        rescues_at = 0.0
+        while True:
+            await asyncio.to_thread(self._look)
+            if worker.worker_id is not None:
+                # It listens to all queues, and takes from those of the courses that it can grade.
+                worker.queues = sorted(self._bundles)
+                if said != self._refused:
+                    said = self._refused
+                    hello = self.name, self._jobs, dict(said)
+                    await asyncio.to_thread(queue.say_hello, self._engine, worker.worker_id, *hello)
+                    if self._healthy_at is None:
+                        ready()
+                if time.monotonic() >= rescues_at:
+                    rescues_at = time.monotonic() + self._dead_seconds / 4
+                    await self._rescue(app)
+            self._healthy_at = time.monotonic()
+            await asyncio.sleep(_LOOK_SECONDS if worker.worker_id is not None else _START_SECONDS)
+
+    def _look(self) -> None:
+        """Learn which versions of courses wait, and which of them can be graded here."""
+        found: dict[str, str] = {}
+        for bundle, (course, needs) in queue.bundles_waiting(self._engine).items():
+            if lacking := differences(needs):
+                found[bundle] = f"{course}, version {bundle[:12]}: {'; '.join(lacking)}"
+            elif bundle not in self._bundles:
+                self._bundles |= {bundle}
+        for bundle, why in found.items():
+            if bundle not in self._refused:
+                _log.warning("does not grade %s", why)
+        self._refused = found
+        self._observer.refuses(found)
+
+    async def _rescue(self, app: App) -> None:
+        """Have others take what dead workers had, and what has no ticket."""
+        manager = app.job_manager
+        stalled = await manager.get_stalled_jobs(seconds_since_heartbeat=self._dead_seconds)
+        for job in stalled:
+            with suppress(ConnectorException):  # another worker was quicker
+                await manager.retry_job(job)
+        await asyncio.to_thread(queue.issue_tickets, self._engine, self._tickets)
+
+    # One ticket
+
+    def _serve(self, context: JobContext, *, course: str, student: str) -> None:
+        """Grade the student's next submission."""
+        job = context.job.id
+        assert job is not None  # since it comes from the queue
+        try:
+            taken = queue.take(
+                self._engine, job, course=course, student=student, worker=self.name,
+                bundles=self._bundles,
+            )  # fmt: skip
+            if taken is not None:
+                self._grade(taken)
+        except LeaseError:
+            self._observer.lost()
+            _log.warning("a submission went to another worker meanwhile; nothing of it was stored")
+
+    def _grade(self, taken: Taken) -> None:
+        began = time.monotonic()
+        try:
+            graded = self._slots.grade(taken)
+        except StoppedError:
+            queue.put_back(self._engine, taken)
+            raise TryAgainError from None
+        except (EndedError, ParcelError, OSError) as error:
+            self._fail(taken, str(error))
+            return
+        if graded.lost:
+            raise LeaseError
+        if graded.summary.get("of_gradebook"):
+            queue.put_back(self._engine, taken)
+            _log.warning("grading waits: %s", graded.error)
+            time.sleep(_BUSY_SECONDS)
+            raise TryAgainError
+        if graded.error:
+            self._fail(taken, graded.error)
+            return
+        queue.finish(self._engine, taken, graded.summary, graded.content, self.name)
+        self._observer.graded(time.monotonic() - began)
+
+    def _fail(self, taken: Taken, error: str) -> None:
+        set_aside = queue.fail(self._engine, taken, error)
+        self._observer.failed(set_aside)
+        _log.warning("submission %s: %s%s", taken.id, error, "; set aside" if set_aside else "")
+        if not set_aside:
+            raise TryAgainError
+
+
+def default_cache() -> Path:
+    """Where versions of courses are kept (XDG Base Directory Specification)."""
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(home).expanduser() / "autograder" / "courses"
