@@ -9,10 +9,10 @@ import gc
 import os
 import signal
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import autograder.quick  # noqa: F401  # before what it makes quick
 from autograder.runner import linux
@@ -21,24 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from autograder.bridge.course import Course
-    from autograder.workers.queue import Taken
-
-
-@dataclass(frozen=True)
-class Graded:
-    """What became of a submission."""
-
-    summary: dict[str, Any]
-    """The fields of a ``Summary``."""
-    content: bytes | None = None
-    """The autograded notebooks and the record of their grading."""
-    lost: bool = False
-    """Whether the submission was given to another worker meanwhile."""
-
-    @property
-    def error(self) -> str:
-        """Why it could not be graded; empty if it was."""
-        return str(self.summary.get("error", ""))
+    from autograder.workers.queue import Graded, Taken
 
 
 def main(descriptor: int, parent: int, root: Path, unsafe: bool = False) -> None:
@@ -66,12 +49,12 @@ def main(descriptor: int, parent: int, root: Path, unsafe: bool = False) -> None
         connection.send(_graded(course, taken))
 
 
-def _graded(course: "Course", taken: "Taken") -> Graded:
+def _graded(course: "Course", taken: "Taken") -> "Graded":
     """Grade a submission, and store its scores as long as it is this worker's."""
     from autograder.bridge.course import Summary
     from autograder.bridge.database import storing_if
     from autograder.bridge.sending import pack_graded, remove_submission, unpack_submission
-    from autograder.workers.queue import LeaseError, require_lease
+    from autograder.workers.queue import Graded, LeaseError, require_lease
 
     lost = False
 

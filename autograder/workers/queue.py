@@ -33,6 +33,7 @@ MOST_INTERRUPTIONS: Final = 10
 """So often it may begin and not end: each time, the worker or its machine ended."""
 _BAND: Final = 1_000_000_000
 """Between two urgencies, in procrastinate's priority of 32 bits."""
+_NAME_LENGTH: Final = 32
 _OPEN: Final = ("waiting", "grading")
 _JOBS_OPEN: Final = "('todo', 'doing')"
 
@@ -62,6 +63,23 @@ class Taken:
     assignment: str
     student: str
     content: bytes
+
+
+@dataclass(frozen=True)
+class Graded:
+    """What became of a submission."""
+
+    summary: dict[str, Any]
+    """The fields of a ``Summary``."""
+    content: bytes | None = None
+    """The autograded notebooks and the record of their grading."""
+    lost: bool = False
+    """Whether the submission was given to another worker meanwhile."""
+
+    @property
+    def error(self) -> str:
+        """Why it could not be graded; empty if it was."""
+        return str(self.summary.get("error", ""))
 
 
 class BusyError(Exception):
@@ -209,12 +227,20 @@ def _add(
 def _ticket(course: str, student: str, bundle: str, priority: int) -> Job:
     return Job(
         task_name=TASK,
-        queue=bundle,
+        queue=name_of(bundle),
         lock=_lock_of(course, student),
         queueing_lock=None,
         priority=priority,
         task_kwargs={"course": course, "student": student},
     )
+
+
+def name_of(bundle: str) -> str:
+    """Procrastinate's name of the queue for a version of a course.
+
+    It becomes a part of a channel's name, which in Postgres has at most 63 bytes.
+    """
+    return bundle[:_NAME_LENGTH]
 
 
 def _lock_of(course: str, student: str) -> str:

@@ -18,8 +18,7 @@ from autograder.bridge.parcels import ParcelError
 from autograder.pool import Slot
 from autograder.workers import queue
 from autograder.workers.bundle import GRADEBOOK, hash_of, open_bundle
-from autograder.workers.process import Graded
-from autograder.workers.queue import Taken
+from autograder.workers.queue import Graded, Taken
 
 _MODULE: Final = "autograder.workers.process"
 _TICK_SECONDS: Final = 0.5

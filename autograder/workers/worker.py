@@ -52,7 +52,9 @@ class _Tickets(BaseRetryStrategy):
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         """When and where it is tried again."""
         if isinstance(exception, ElsewhereError):
-            return RetryDecision(queue=exception.bundle, retry_in={"seconds": int(_BUSY_SECONDS)})
+            return RetryDecision(
+                queue=queue.name_of(exception.bundle), retry_in={"seconds": int(_BUSY_SECONDS)}
+            )
         if isinstance(exception, BusyError):
             return RetryDecision(retry_in={"seconds": int(_BUSY_SECONDS)})
         if isinstance(exception, TryAgainError):
@@ -205,19 +207,19 @@ class GradingWorker:
 
     async def _tend(self, app: App, worker: Worker, ready: Callable[[], None]) -> None:
         """Now and then say what this worker is, and see to what dead ones have left."""
-        said: Mapping[str, str] | None = None
+        said: dict[str, str] | None = None
         rescues_at = 0.0
         while True:
             await asyncio.to_thread(self._look)
             if worker.worker_id is not None:
                 # It listens to all queues, and takes from those of the courses that it can grade.
-                worker.queues = sorted(self._bundles)
+                worker.queues = sorted(map(queue.name_of, self._bundles))
                 if said != self._refused:
-                    said = self._refused
-                    hello = self.name, self._jobs, dict(said)
+                    hello = self.name, self._jobs, dict(self._refused)
                     await asyncio.to_thread(queue.say_hello, self._engine, worker.worker_id, *hello)
-                    if self._healthy_at is None:
+                    if said is None:
                         ready()
+                    said = dict(self._refused)
                 if time.monotonic() >= rescues_at:
                     rescues_at = time.monotonic() + self._dead_seconds / 4
                     await self._rescue(app)
@@ -271,8 +273,12 @@ class GradingWorker:
         except StoppedError:
             queue.put_back(self._engine, taken)
             raise TryAgainError from None
-        except (EndedError, ParcelError, OSError) as error:
-            self._fail(taken, str(error))
+        except DBAPIError:
+            raise
+        except Exception as error:  # one submission must not stop the worker
+            if not isinstance(error, EndedError | ParcelError | OSError):
+                _log.exception("submission %s", taken.id)
+            self._fail(taken, f"{type(error).__name__}: {error}")
             return
         if graded.lost:
             raise LeaseError
