@@ -6,11 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from autograder.runner.processes import descendants
 from tests.workers.hosts import Host
+from tests.workers.trees import signal_tree
 
 DEAD_SECONDS: Final = 3.0
 _START_SECONDS: Final = 120.0
@@ -69,14 +71,13 @@ class RunningWorker:
         """Kill a process that grades for it; whether there was one."""
         below = descendants(self.process.pid)
         for pid in below[:1]:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         return bool(below)
 
     def freeze(self, frozen: bool) -> None:
         """Have it and all below it stand still, or go on."""
-        number = signal.SIGSTOP if frozen else signal.SIGCONT
-        for pid in (self.process.pid, *descendants(self.process.pid)):
-            os.kill(pid, number)
+        signal_tree(self.process.pid, signal.SIGSTOP if frozen else signal.SIGCONT)
 
     def drain(self, seconds: float = 60.0) -> int:
         """End it with SIGTERM; its exit status."""

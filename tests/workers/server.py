@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import psycopg
 
-from autograder.runner.processes import descendants
 from tests.lms import postgres
+from tests.workers.trees import signal_tree
 
 _SETTINGS: Final = ("-c", "fsync=off", "-c", "max_connections=300")
 """What the kernel has is not lost with a process, so ``fsync`` is of no use here."""
@@ -84,8 +84,7 @@ class Server:
         """End it: at once with SIGQUIT; with SIGKILL as by a machine that is switched off."""
         assert self._process is not None
         if number == signal.SIGKILL:
-            for pid in (self._process.pid, *descendants(self._process.pid)):
-                os.kill(pid, signal.SIGKILL)
+            signal_tree(self._process.pid, signal.SIGKILL)
         else:
             self._process.send_signal(number)
         self._process.wait()
@@ -98,9 +97,7 @@ class Server:
     def freeze(self, frozen: bool) -> None:
         """Have all its processes stand still, as when a disk answers no more; or go on."""
         assert self._process is not None
-        number = signal.SIGSTOP if frozen else signal.SIGCONT
-        for pid in (self._process.pid, *descendants(self._process.pid)):
-            os.kill(pid, number)
+        signal_tree(self._process.pid, signal.SIGSTOP if frozen else signal.SIGCONT)
 
     def remove(self) -> None:
         """End it, and remove its data."""
