@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, deferred, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 State = Literal["waiting", "grading", "graded", "set aside"]
 """``set aside``: it was tried often enough; ``error`` says what came of it."""
@@ -40,7 +40,7 @@ class Bundle(Base):
     course: Mapped[str] = mapped_column(String(NAME_LENGTH))
     needs: Mapped[dict[str, str]] = mapped_column(JSON)
     """What a worker must have, by name: the engine, Python and packages, each with its version."""
-    content: Mapped[bytes] = deferred(mapped_column(LargeBinary))
+    content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     created: Mapped[float] = mapped_column(Float)
 
 
@@ -70,7 +70,7 @@ class Submission(Base):
     urgency: Mapped[int]
     turn: Mapped[int]
     """Among those of the same urgency: submissions of all courses take turns."""
-    content: Mapped[bytes | None] = deferred(mapped_column(LargeBinary))
+    content: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     """What was handed in; None once the result is collected."""
     queued: Mapped[float] = mapped_column(Float)
     state: Mapped[State] = mapped_column(String(16), default="waiting")
@@ -98,7 +98,7 @@ class Result(Base):
         ForeignKey("queue_submission.id", ondelete="CASCADE"), primary_key=True
     )
     summary: Mapped[dict[str, Any]] = mapped_column(JSON)
-    content: Mapped[bytes | None] = deferred(mapped_column(LargeBinary))
+    content: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     """The autograded folder and the record; None once they are collected."""
     graded: Mapped[float] = mapped_column(Float)
     seconds: Mapped[float] = mapped_column(Float)

@@ -1,0 +1,361 @@
+"""The queue: what is queued once, taken in order, stored once, and set aside with its reason."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from procrastinate import App
+from sqlalchemy import Engine, func, select, text
+from sqlalchemy.orm import Session
+
+from autograder.bridge.course import Course, CourseError
+from autograder.database import DatabaseError
+from autograder.workers import queue, remote
+from autograder.workers.bundle import CourseBundle
+from autograder.workers.database import database_url, open_app, open_queue
+from autograder.workers.queue import (
+    AGAIN,
+    CLASS,
+    MOST_FAILURES,
+    MOST_INTERRUPTIONS,
+    STUDENT_WAITS,
+    BusyError,
+    ElsewhereError,
+    LeaseError,
+    Parcel,
+    Taken,
+)
+from autograder.workers.schema import Base, Result, Submission
+from tests.workers.server import Server
+
+BUNDLE = CourseBundle("course", {}, b"a version of a course")
+OTHER = CourseBundle("other", {}, b"another course")
+GRADED = {"assignment": "one", "student": "ana", "score": 3.0}
+
+
+class Desk:
+    """The queue with a known version of two courses."""
+
+    def __init__(self, engine: Engine, url: str) -> None:
+        self.engine = engine
+        self.app: App = open_app(database_url(url))
+        for bundle in (BUNDLE, OTHER):
+            queue.send_bundle(engine, bundle)
+
+    def queue(
+        self,
+        student: str,
+        content: str = "first",
+        *,
+        bundle: CourseBundle = BUNDLE,
+        urgency: int = CLASS,
+        again: bool = False,
+    ) -> int:
+        parcel = Parcel("one", student, content, content, content.encode())
+        (number,) = queue.enqueue(
+            self.engine, self.app, bundle.course, bundle.hash, [parcel],
+            urgency=urgency, again=again,
+        )  # fmt: skip
+        return number
+
+    def begin(self, student: str) -> int:
+        """Have a worker fetch the student's next ticket; the job's number.
+
+        As procrastinate does it: the last one has ended.
+        """
+        with self.engine.begin() as connection:
+            connection.execute(
+                text(
+                    "DELETE FROM procrastinate_jobs "
+                    "WHERE status = 'doing' AND args->>'student' = :student"
+                ),
+                {"student": student},
+            )
+            return connection.execute(
+                text(
+                    "UPDATE procrastinate_jobs SET status = 'doing' WHERE id = (SELECT min(id) "
+                    "FROM procrastinate_jobs WHERE status = 'todo' AND args->>'student' = :student"
+                    ") RETURNING id"
+                ),
+                {"student": student},
+            ).scalar_one()
+
+    def end(self, job: int) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": job})
+
+    def take(self, job: int, student: str, bundle: CourseBundle = BUNDLE) -> Taken | None:
+        return queue.take(
+            self.engine, job, course=bundle.course, student=student, worker="here",
+            bundles={bundle.hash},
+        )  # fmt: skip
+
+    def taken(self, student: str) -> Taken:
+        taken = self.take(self.begin(student), student)
+        assert taken is not None
+        return taken
+
+    def state(self, number: int) -> tuple[str, str]:
+        with Session(self.engine) as session:
+            row = session.get_one(Submission, number)
+            return row.state, row.error
+
+    def results(self) -> int:
+        with Session(self.engine) as session:
+            return session.scalar(select(func.count(Result.submission_id))) or 0
+
+    def order(self) -> list[tuple[str, str]]:
+        """The course and student of each ticket, in the order in which they are fetched."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(
+                text(
+                    "SELECT args->>'course', args->>'student' FROM procrastinate_jobs "
+                    "WHERE status = 'todo' ORDER BY priority DESC, id"
+                )
+            )
+            return [(course, student) for course, student in rows]
+
+
+@pytest.fixture
+def desk(engine: Engine, url: str) -> Desk:
+    return Desk(engine, url)
+
+
+# Queueing
+
+
+def test_what_is_queued_twice_is_graded_once(desk: Desk) -> None:
+    assert desk.queue("ana") == desk.queue("ana")
+    assert desk.order() == [("course", "ana")]
+
+
+def test_what_is_graded_and_not_collected_is_not_graded_again(desk: Desk) -> None:
+    number = desk.queue("ana")
+    queue.finish(desk.engine, desk.taken("ana"), GRADED, b"", "here")
+    assert desk.queue("ana") == number
+    assert desk.queue("ana", again=True) != number
+
+
+def test_what_is_collected_is_graded_again_when_it_is_queued_again(desk: Desk) -> None:
+    number = desk.queue("ana")
+    queue.finish(desk.engine, desk.taken("ana"), GRADED, b"bytes", "here")
+    queue.collect(desk.engine, [number])
+    assert desk.queue("ana") != number
+    with Session(desk.engine) as session:
+        assert session.get_one(Submission, number).content is None
+        assert session.get_one(Result, number).content is None
+        assert session.get_one(Result, number).summary == GRADED
+
+
+def test_courses_take_turns_however_many_each_has_queued(desk: Desk) -> None:
+    for number in range(5):
+        desk.queue(f"student-{number}")
+    for number in range(2):
+        desk.queue(f"guest-{number}", bundle=OTHER)
+    assert desk.order()[:5] == [
+        ("course", "student-0"), ("other", "guest-0"),
+        ("course", "student-1"), ("other", "guest-1"),
+        ("course", "student-2"),
+    ]  # fmt: skip
+
+
+def test_who_comes_late_takes_turns_from_there_on(desk: Desk) -> None:
+    for number in range(6):
+        desk.queue(f"student-{number}")
+    for number in range(3):
+        job = desk.begin(f"student-{number}")
+        assert desk.take(job, f"student-{number}") is not None
+    desk.queue("guest-0", bundle=OTHER)
+    desk.queue("guest-1", bundle=OTHER)
+    assert [student for _course, student in desk.order()] == [
+        "student-3", "guest-0", "student-4", "guest-1", "student-5",
+    ]  # fmt: skip
+
+
+def test_a_student_who_waits_comes_before_a_class_and_that_before_a_regrade(desk: Desk) -> None:
+    desk.queue("regraded", urgency=AGAIN)
+    desk.queue("of-a-class")
+    desk.queue("waits", urgency=STUDENT_WAITS)
+    assert [student for _course, student in desk.order()] == ["waits", "of-a-class", "regraded"]
+
+
+# Grading
+
+
+def test_the_oldest_submission_of_a_student_is_graded_first(desk: Desk) -> None:
+    first = desk.queue("ana", "first", urgency=AGAIN)
+    second = desk.queue("ana", "second", urgency=STUDENT_WAITS)
+    taken = desk.taken("ana")
+    assert (taken.id, taken.content) == (first, b"first")
+    queue.finish(desk.engine, taken, GRADED, b"", "here")
+    assert desk.taken("ana").id == second
+
+
+def test_while_one_is_graded_the_student_s_next_one_waits(desk: Desk) -> None:
+    desk.queue("ana", "first")
+    desk.queue("ana", "second")
+    desk.taken("ana")
+    with pytest.raises(BusyError):
+        desk.take(999, "ana")  # under another ticket, as after a retry that came too early
+
+
+def test_a_ticket_for_nothing_is_no_harm(desk: Desk) -> None:
+    desk.queue("ana")
+    queue.finish(desk.engine, desk.taken("ana"), GRADED, b"", "here")
+    assert desk.take(999, "ana") is None
+
+
+def test_a_worker_that_was_given_up_can_store_nothing(desk: Desk) -> None:
+    number = desk.queue("ana")
+    job = desk.begin("ana")
+    old = desk.take(job, "ana")
+    new = desk.take(job, "ana")  # the ticket was given to another worker
+    assert old is not None
+    assert new is not None
+    with pytest.raises(LeaseError):
+        queue.finish(desk.engine, old, GRADED, b"old", "old")
+    with pytest.raises(LeaseError):
+        queue.fail(desk.engine, old, "it failed")
+    with pytest.raises(LeaseError), Session(desk.engine) as session:
+        queue.require_lease(session, old.id, old.lease)
+    queue.finish(desk.engine, new, GRADED, b"new", "new")
+    assert desk.state(number) == ("graded", "")
+    assert desk.results() == 1
+
+
+def test_a_result_is_stored_once(desk: Desk) -> None:
+    desk.queue("ana")
+    taken = desk.taken("ana")
+    queue.finish(desk.engine, taken, GRADED, b"", "here")
+    with pytest.raises(LeaseError):
+        queue.finish(desk.engine, taken, GRADED, b"", "here")
+    assert desk.results() == 1
+
+
+def test_what_fails_again_is_set_aside_with_its_reason_and_the_next_one_goes_on(
+    desk: Desk,
+) -> None:
+    first, second = desk.queue("ana", "first"), desk.queue("ana", "second")
+    job = desk.begin("ana")
+    for time in range(1, MOST_FAILURES + 1):
+        taken = desk.take(job, "ana")
+        assert taken is not None
+        assert queue.fail(desk.engine, taken, "torch is tired") == (time == MOST_FAILURES)
+    assert desk.state(first) == ("set aside", "torch is tired")
+    taken = desk.take(job, "ana")
+    assert taken is not None
+    assert taken.id == second
+
+
+def test_what_is_interrupted_again_and_again_is_set_aside(desk: Desk) -> None:
+    number = desk.queue("ana")
+    job = desk.begin("ana")
+    for _ in range(MOST_INTERRUPTIONS):
+        assert desk.take(job, "ana") is not None
+    assert desk.take(job, "ana") is None
+    state, error = desk.state(number)
+    assert state == "set aside"
+    assert "interrupted 10 times" in error
+
+
+def test_what_is_put_back_counts_as_not_begun(desk: Desk) -> None:
+    desk.queue("ana")
+    job = desk.begin("ana")
+    for _ in range(MOST_INTERRUPTIONS + 1):
+        taken = desk.take(job, "ana")
+        assert taken is not None
+        queue.put_back(desk.engine, taken)
+
+
+def test_a_version_that_a_worker_does_not_grade_is_left_to_others(desk: Desk) -> None:
+    desk.queue("ana")
+    with pytest.raises(ElsewhereError) as told:
+        queue.take(
+            desk.engine, desk.begin("ana"), course="course", student="ana", worker="here",
+            bundles={OTHER.hash},
+        )  # fmt: skip
+    assert told.value.bundle == BUNDLE.hash
+
+
+def test_who_has_lost_a_ticket_is_given_another_one(desk: Desk) -> None:
+    desk.queue("ana")
+    desk.queue("eva")
+    assert queue.issue_tickets(desk.engine, desk.app) == 0
+    desk.end(desk.begin("ana"))
+    assert queue.issue_tickets(desk.engine, desk.app) == 1
+    assert sorted(desk.order()) == [("course", "ana"), ("course", "eva")]
+
+
+# The database
+
+
+def test_the_migrations_make_the_tables_that_the_program_expects(engine: Engine) -> None:
+    ours = set(Base.metadata.tables)
+
+    def is_ours(name: str | None, kind: str, _parent: object) -> bool:
+        return kind != "table" or name in ours
+
+    with engine.connect() as connection:
+        options = {"version_table": "queue_version", "include_name": is_ours}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_database_is_opened_again_with_all_that_is_in_it(desk: Desk, url: str) -> None:
+    number = desk.queue("ana")
+    open_queue(database_url(url)).dispose()
+    assert desk.state(number) == ("waiting", "")
+
+
+@pytest.fixture
+def prepared(server: Server) -> Iterator[tuple[str, "psycopg.Connection[tuple[object, ...]]"]]:
+    url = server.create(name := f"test_{uuid.uuid4().hex}")
+    with server.connect(name) as connection:
+        yield url, connection
+
+
+def test_tables_of_another_program_s_queue_are_left_alone(
+    prepared: tuple[str, "psycopg.Connection[tuple[object, ...]]"],
+) -> None:
+    url, connection = prepared
+    connection.execute("CREATE TABLE procrastinate_jobs (id int)")
+    with pytest.raises(DatabaseError, match="a database of its own"):
+        open_queue(database_url(url))
+    found = connection.execute("SELECT to_regclass('queue_submission')").fetchone()
+    assert found == (None,)
+
+
+def test_tables_of_a_newer_version_are_left_alone(
+    prepared: tuple[str, "psycopg.Connection[tuple[object, ...]]"],
+) -> None:
+    url, connection = prepared
+    open_queue(database_url(url)).dispose()
+    connection.execute("UPDATE queue_version SET version_num = '9999'")
+    with pytest.raises(DatabaseError, match="newer version"):
+        open_queue(database_url(url))
+
+
+@pytest.mark.parametrize("wrong", ["no url", "sqlite:///queue.db", "postgresql://host", ""])
+def test_what_is_no_postgres_database_is_one_error(wrong: str) -> None:
+    with pytest.raises(DatabaseError, match="--db needs a"):
+        database_url(wrong)
+
+
+def test_a_database_that_cannot_be_reached_is_one_error_without_its_password() -> None:
+    url = database_url("postgresql://grader:geheim@127.0.0.1:1/course")
+    with pytest.raises(DatabaseError, match="cannot be used") as told:
+        open_queue(url)
+    assert "geheim" not in str(told.value)
+
+
+def test_a_course_whose_gradebook_is_elsewhere_is_told_how_to_mend_that(
+    course: Course, server: Server, tmp_path: Path
+) -> None:
+    other = server.create(f"test_{uuid.uuid4().hex}")
+    with pytest.raises(CourseError, match=r"c\.CourseDirectory\.db_url = ") as told:
+        remote.open_for(course, other)
+    assert other.rpartition("/")[2] in str(told.value)
