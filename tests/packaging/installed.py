@@ -24,7 +24,7 @@ from packaging.utils import canonicalize_name
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PROJECT: Final = "pytorch-autograder"
-OUTSIDE: Final = ("tests", "solutions", "source", "release", "docs", "shared", "build")
+OUTSIDE: Final = ("tests", "solutions", "source", "release", "docs", "deploy", "shared", "build")
 """What lies beside the package and must not be installed with it."""
 NO_SOURCE: Final = (
     ".git",
