@@ -29,7 +29,7 @@ def _address(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple
     metavar="URL",
     envvar="AUTOGRADER_DB",
     show_envvar=True,
-    required=True,
+    default="",
     help="The Postgres database with the queue and the gradebook.",
 )
 @jobs_option
@@ -77,6 +77,8 @@ def worker(
     """
     from autograder.bridge.course import CourseError
 
+    if not db:
+        raise click.UsageError("give --db, or set AUTOGRADER_DB")
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise CourseError(

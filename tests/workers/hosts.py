@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-_NETWORK: Final = "10.213.7"
+_NETWORK: Final = f"10.{200 + os.getpid() % 50}.{os.getpid() // 50 % 250}"
+"""Private, and another one for each process, since several may run at once."""
 ADDRESS: Final = f"{_NETWORK}.1"
 """Of this side of the bridge."""
 NETWORK: Final = f"{_NETWORK}.0/24"

@@ -75,14 +75,15 @@ class Desk:
                 ),
                 {"student": student},
             )
-            return connection.execute(
+            found = connection.execute(
                 text(
                     "UPDATE procrastinate_jobs SET status = 'doing' WHERE id = (SELECT min(id) "
                     "FROM procrastinate_jobs WHERE status = 'todo' AND args->>'student' = :student"
                     ") RETURNING id"
                 ),
                 {"student": student},
-            ).scalar_one()
+            )
+            return int(found.scalar_one())
 
     def end(self, job: int) -> None:
         with self.engine.begin() as connection:
