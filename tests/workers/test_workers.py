@@ -29,7 +29,7 @@ from autograder.grading import fail
 @pytest.mark.grade_cell("check")
 def test_double(submission):
     '''`double` doubles.'''
-    if submission.call("double", 4) != 8:
+    if submission.value("eight") != 8:
         fail("`double(4)` is another number.")
 """
 CONFIG = """
@@ -100,6 +100,7 @@ def test_what_a_real_grading_says_is_the_same_here_and_there(
     notebook = notebook_of(
         [
             nbgrader_cell("def double(n):\n    return 2 * n", "work"),
+            nbgrader_cell("eight = double(4)", "given", locked=True),
             nbgrader_cell("assert double(1) == 2", "check", 3),
         ]
     )
