@@ -11,6 +11,7 @@ import json
 import os
 import stat
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -67,6 +68,28 @@ def pack(folder: Path, without: Path | None = None, *, as_links: bool = False) -
                 "too much to send: remove what is not needed"
             )
     return _archive({"odd": odd, "huge": huge, "same": same}, plain)
+
+
+def pack_files(files: Mapping[str, bytes]) -> bytes:
+    """Files as bytes, by their names; the same files give the same bytes."""
+    return _archive({"odd": [], "huge": {}, "same": []}, dict(sorted(files.items())))
+
+
+def unpack_files(parcel: bytes) -> dict[str, bytes]:
+    """The files of a parcel, by their names.
+
+    Raises:
+        ParcelError: it is no parcel, or damaged.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(parcel)) as archive:
+            return {
+                entry.filename.removeprefix(_FILES): archive.read(entry)
+                for entry in archive.infolist()
+                if entry.filename != _LIST
+            }
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise ParcelError(f"what came is damaged: {error}") from error
 
 
 def unpack(parcel: bytes, folder: Path, base: Path | None = None) -> None:
@@ -126,7 +149,7 @@ def _is_same(path: Path, data: bytes) -> bool:
     return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
 
 
-def _archive(facts: dict[str, Any], plain: dict[str, bytes]) -> bytes:
+def _archive(facts: dict[str, Any], plain: Mapping[str, bytes]) -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         listed = json.dumps(facts, sort_keys=True)

@@ -51,9 +51,15 @@ def main(descriptor: int, parent: int, root: Path, unsafe: bool = False) -> None
 
 def _graded(course: "Course", taken: "Taken") -> "Graded":
     """Grade a submission, and store its scores as long as it is this worker's."""
-    from autograder.bridge.course import Summary
+    from autograder.bridge.course import GradebookError, Summary
     from autograder.bridge.database import storing_if
-    from autograder.bridge.sending import pack_graded, remove_submission, unpack_submission
+    from autograder.bridge.handin import mark
+    from autograder.bridge.sending import (
+        hand_in_from,
+        pack_graded,
+        remove_submission,
+        unpack_submission,
+    )
     from autograder.workers.queue import Graded, LeaseError, require_lease
 
     lost = False
@@ -67,15 +73,27 @@ def _graded(course: "Course", taken: "Taken") -> "Graded":
             raise
 
     name = taken.assignment, taken.student
+    pages: dict[str, bytes] = {}
     try:
-        unpack_submission(course, *name, taken.content)
+        remove_submission(course, *name)
         with storing_if(still_ours):
-            summary = course.autograde(*name, force=True)
-        content = None if summary.error else pack_graded(course, *name)
+            if taken.facts:
+                marked = mark(course, hand_in_from(taken.facts, taken.content))
+                summary: Summary = marked
+                pages, marked.pages = marked.pages, {}
+            else:
+                unpack_submission(course, *name, taken.content)
+                summary = course.autograde(*name, force=True)
+        content = None
+        if not summary.error and any(course.folder("autograded", *name).glob("*.ipynb")):
+            content = pack_graded(course, *name, pages)
         return Graded(asdict(summary), content, lost)
+    except GradebookError as error:
+        told = Summary(*name, error=str(error), of_gradebook=True)
+        return Graded(asdict(told), lost=lost)
     except Exception as error:  # one submission must not stop the class, whatever it provokes
-        told = f"{type(error).__name__}: {error}"
-        return Graded(asdict(Summary(*name, error=told)), lost=lost)
+        what = f"{type(error).__name__}: {error}"
+        return Graded(asdict(Summary(*name, error=what)), lost=lost)
     finally:
         remove_submission(course, *name)
 

@@ -8,7 +8,7 @@ cannot.
 
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from procrastinate import App
@@ -50,6 +50,8 @@ class Parcel:
     """A digest of what was handed in."""
     content: bytes
     """What was handed in."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What goes with an attempt from an LMS; empty for a folder."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Taken:
     assignment: str
     student: str
     content: bytes
+    facts: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -217,8 +220,8 @@ def _add(
         insert(Submission)
         .values(
             course=course, bundle=bundle, assignment=parcel.assignment, student=parcel.student,
-            inputs=parcel.inputs, stamp=parcel.stamp, content=parcel.content, time=times,
-            urgency=urgency, turn=turn, queued=time.time(),
+            inputs=parcel.inputs, stamp=parcel.stamp, facts=parcel.facts,
+            content=parcel.content, time=times, urgency=urgency, turn=turn, queued=time.time(),
         )
         .returning(Submission.id)
     ).scalar_one()  # fmt: skip
@@ -285,8 +288,9 @@ def take(
             row.lease, row.began = row.lease + 1, time.time()
             assert row.content is not None  # as long as it is not graded
             return Taken(
-                row.id, row.lease, course, row.bundle, row.assignment, student, row.content
-            )
+                row.id, row.lease, course, row.bundle, row.assignment, student, row.content,
+                row.facts,
+            )  # fmt: skip
     return None
 
 
@@ -416,6 +420,7 @@ class Ended:
     """A submission that is graded or set aside, and is not in the course's folders yet."""
 
     id: int
+    bundle: str
     assignment: str
     student: str
     inputs: str
@@ -450,7 +455,7 @@ def ended(engine: Engine, numbers: Collection[int], most: int) -> list[Ended]:
     with Session(engine) as session:
         return [
             Ended(
-                row.id, row.assignment, row.student, row.inputs, row.stamp,
+                row.id, row.bundle, row.assignment, row.student, row.inputs, row.stamp,
                 row.error if row.state == "set aside" else "",
                 {} if result is None else result.summary,
                 None if result is None else result.content,

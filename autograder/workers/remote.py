@@ -30,7 +30,7 @@ _AT_ONCE: Final = 50
 """Submissions in one transaction, each way."""
 _AWAY_SECONDS: Final = 120.0
 """So long a database may be away while a class is followed."""
-_SILENT_SECONDS: Final = 30.0
+SILENT_SECONDS: Final = 30.0
 _SAY_SECONDS: Final = 10.0
 
 
@@ -207,7 +207,7 @@ def _collect(course: Course, one: Ended) -> Summary:
 def _say_who_works(opened: Queue, say: Callable[[str], None]) -> None:
     """Say why nothing happens, if no worker takes these."""
     with suppress(DBAPIError):  # then that is the reason, and told in its time
-        workers = queue.workers(opened.engine, _SILENT_SECONDS)
+        workers = queue.workers(opened.engine, SILENT_SECONDS)
         refusals = [f"{name} does not grade {why}" for name, _n, refuses in workers
                     for why in refuses.values()]  # fmt: skip
         if not workers:

@@ -70,6 +70,8 @@ class Submission(Base):
     urgency: Mapped[int]
     turn: Mapped[int]
     """Among those of the same urgency: submissions of all courses take turns."""
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """What goes with an attempt from an LMS, such as its extension; empty for a folder."""
     content: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     """What was handed in; None once the result is collected."""
     queued: Mapped[float] = mapped_column(Float)

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -38,6 +38,11 @@ _REST_SECONDS: Final = 5.0
 """How often to look for all that another process may have left to do, such as a command."""
 _AT_ONCE: Final = 200
 _log: Final = logging.getLogger(__name__)
+Serving = Callable[
+    [Course, int, Callable[[int], Iterable[HandIn]], Callable[[], bool], pool.Bell],
+    Generator[tuple[HandIn, Summary] | None, None, None],
+]
+"""What has attempts graded, as ``pool.serve`` does."""
 
 
 class AlreadyServedError(CourseError):
@@ -54,6 +59,7 @@ class GradingService:
         settings: Serve,
         *,
         jobs: int | None = None,
+        serve: Serving = pool.serve,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Remember what it needs; ``start`` begins.
@@ -63,12 +69,14 @@ class GradingService:
             course: the course.
             settings: the rules for handing in.
             jobs: submissions at once, by default one per core.
+            serve: what has them graded: processes here, or workers elsewhere.
             clock: the time, in UTC seconds since 1970.
         """
         self._engine = engine
         self._course = course
         self._settings = settings
         self._jobs = jobs or pool.default_jobs()
+        self._serve_with = serve
         self._clock = clock
         self._bell = pool.Bell()
         self._lock = ExitStack()
@@ -139,7 +147,9 @@ class GradingService:
 
     def _serve(self) -> None:
         self._recover()
-        serving = pool.serve(self._course, self._jobs, self._more, self._stopped.is_set, self._bell)
+        serving = self._serve_with(
+            self._course, self._jobs, self._more, self._stopped.is_set, self._bell
+        )
         try:
             with closing(serving):
                 for ended in serving:

@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("time", sa.Integer(), nullable=False),
         sa.Column("urgency", sa.Integer(), nullable=False),
         sa.Column("turn", sa.Integer(), nullable=False),
+        sa.Column("facts", sa.JSON(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=True),
         sa.Column("queued", sa.Float(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),

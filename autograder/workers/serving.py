@@ -1,0 +1,165 @@
+"""What is handed in through an LMS, graded by workers: as ``autograder.pool.serve`` does it."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
+from typing import Final
+
+from autograder import pool
+from autograder.bridge.course import Course, CourseError, Due, Summary
+from autograder.bridge.handin import HandIn, Marked, held_inputs, place
+from autograder.bridge.parcels import ParcelError, pack_files
+from autograder.bridge.record import digest
+from autograder.bridge.sending import hand_in_facts, keep_graded
+from autograder.workers import queue, remote
+from autograder.workers.bundle import make_bundle
+from autograder.workers.queue import Ended, Parcel
+from autograder.workers.remote import Queue
+
+_AHEAD: Final = 2
+"""So many submissions are queued for each place of a worker, that none waits for more."""
+_FEWEST: Final = 16
+_LOOK_SECONDS: Final = 0.5
+_PLACES_SECONDS: Final = 5.0
+_Answer = tuple[HandIn, Summary]
+
+
+def serve(
+    opened: Queue,
+    course: Course,
+    jobs: int,
+    more: Callable[[int], Iterable[HandIn]],
+    stopping: Callable[[], bool],
+    bell: pool.Bell,
+) -> Generator[_Answer | None, None, None]:
+    """Have what is handed in graded by workers, until ``stopping`` says so.
+
+    As ``autograder.pool.serve``. What was queued when it stops is taken up by the next start: the
+    same attempt is not queued twice.
+
+    Args:
+        opened: the queue.
+        course: the course.
+        jobs: processes here, which write feedback anew: no worker does.
+        more: as there.
+        stopping: as there.
+        bell: as there.
+
+    Raises:
+        PoolError: the process that writes feedback does not start.
+        DBAPIError: the database is away; what was queued is graded all the same.
+    """
+    service = _Service(opened, course, more)
+    pages = pool.serve(course, jobs, service.pages, stopping, bell)
+    with closing(pages):
+        for ended in pages:
+            if ended is not None:
+                yield ended
+            yield from service.answers()
+
+
+class _Service:
+    def __init__(
+        self, opened: Queue, course: Course, more: Callable[[int], Iterable[HandIn]]
+    ) -> None:
+        self._opened = opened
+        self._course = course
+        self._more = more
+        self._queued: dict[int, HandIn] = {}
+        self._pages: deque[HandIn] = deque()
+        """Of which only the feedback is to be written, here."""
+        self._answers: deque[_Answer] = deque()
+        self._looks_at = 0.0
+        self._counts_at = 0.0
+        self._room = _FEWEST
+        self._held = ""
+        self._bundle = ""
+
+    def pages(self, most: int) -> list[HandIn]:
+        """What the process here is to do, and meanwhile queue what is for workers."""
+        self._queue()
+        return [self._pages.popleft() for _ in range(min(most, len(self._pages)))]
+
+    def answers(self) -> Iterable[_Answer]:
+        """What has come of attempts since the last time."""
+        self._queue()
+        if self._queued and time.monotonic() >= self._looks_at:
+            self._looks_at = time.monotonic() + _LOOK_SECONDS
+            self._collect()
+        while self._answers:
+            yield self._answers.popleft()
+
+    def _queue(self) -> None:
+        """Queue as much as workers have room for."""
+        room = self._room_now() - len(self._queued)
+        if room <= 0:
+            return
+        parcels: list[tuple[HandIn, Parcel]] = []
+        for hand_in in self._more(room):
+            if hand_in.notebooks:
+                parcels.append((hand_in, self._parcel(hand_in)))
+            else:
+                self._pages.append(hand_in)
+        for again in (False, True):
+            some = [one for one in parcels if one[0].force == again]
+            if some:
+                self._send(some, again)
+
+    def _room_now(self) -> int:
+        if time.monotonic() >= self._counts_at:
+            self._counts_at = time.monotonic() + _PLACES_SECONDS
+            places = sum(count for _name, count, _no in queue.workers(
+                self._opened.engine, remote.SILENT_SECONDS
+            ))  # fmt: skip
+            self._room = max(_FEWEST, _AHEAD * places)
+        return self._room
+
+    def _parcel(self, hand_in: HandIn) -> Parcel:
+        content, facts = pack_files(hand_in.notebooks), hand_in_facts(hand_in)
+        inputs = digest(facts, self._version(), *map(repr, sorted(hand_in.notebooks.items())))
+        return Parcel(hand_in.assignment, hand_in.student, inputs, inputs, content, facts)
+
+    def _version(self) -> str:
+        """The hash of the course as it is now, which workers can fetch."""
+        if (held := held_inputs(self._course)) != self._held:
+            self._course = Course(self._course.root)
+            made = make_bundle(self._course)
+            self._bundle, self._held = queue.send_bundle(self._opened.engine, made), held
+        return self._bundle
+
+    def _send(self, some: list[tuple[HandIn, Parcel]], again: bool) -> None:
+        numbers = queue.enqueue(
+            self._opened.engine, self._opened.app, self._opened.name, self._bundle,
+            [parcel for _hand_in, parcel in some],
+            urgency=queue.AGAIN if again else queue.STUDENT_WAITS, again=again,
+        )  # fmt: skip
+        self._queued |= dict(zip(numbers, (one for one, _parcel in some), strict=True))
+
+    def _collect(self) -> None:
+        ended = queue.ended(self._opened.engine, self._queued, _FEWEST)
+        for one in ended:
+            hand_in = self._queued[one.id]
+            self._answers.append((hand_in, self._kept(hand_in, one)))
+        queue.collect(self._opened.engine, [one.id for one in ended])
+        for one in ended:
+            del self._queued[one.id]
+
+    def _kept(self, hand_in: HandIn, one: Ended) -> Summary:
+        """Put what came of an attempt into the course's folders."""
+        name = one.assignment, one.student
+        if one.error:
+            return Summary(*name, error=one.error)
+        marked = Marked(**one.summary)
+        if one.content is None:
+            return marked
+        try:
+            place(self._course, hand_in)
+            due = self._course.due(*name, force=True)
+            inputs = stamp = ""  # unless the course is as it was for the worker
+            if isinstance(due, Due) and one.bundle == self._version():
+                inputs, stamp = due.inputs, due.stamp
+            marked.pages = keep_graded(self._course, *name, one.content, inputs=inputs, stamp=stamp)
+        except (ParcelError, CourseError, OSError) as error:
+            return Summary(*name, error=f"what was graded cannot be kept: {error}")
+        return marked
