@@ -25,11 +25,18 @@ Work = Literal["grade", "feedback"]
 Said = Summary | Literal["renew"] | None
 """What a process says: that it is ready, what became of its task, or that another one has to do it,
 since the course has changed since this one began."""
+Serving = Callable[
+    [Course, int, Callable[[int], Iterable[HandIn]], Callable[[], bool], "Bell"],
+    Generator[tuple[HandIn, Summary] | None, None, None],
+]
+"""What has attempts graded as long as it is asked to: ``serve``, or what does it elsewhere."""
 _TICK_SECONDS: Final = 0.5
 _END_SECONDS: Final = 20.0
 """What a process may take to end the processes below it before it is killed."""
 _FAILED_STARTS: Final = 8
 """So many processes in a row that end before they are ready are more than chance."""
+_BACK_SECONDS: Final = 20.0
+"""What the gradebook's Postgres may take to restart before a command gives up."""
 _LONGEST_SECONDS: Final = 1800.0
 """What a task of a service may take; a submission's own limits are far below."""
 _DIED_ONCE: Final = "the process that worked on it ended"
@@ -279,7 +286,7 @@ class _Pool:
     def _gradebook_fails(self) -> bool:
         """Whether the gradebook cannot be used now, so that all others would fail too."""
         try:
-            self._course.require_gradebook([])
+            self._course.require_gradebook([], patience=_BACK_SECONDS)
         except GradebookError as error:
             self.failure = error
         return self.failure is not None

@@ -83,11 +83,15 @@ def _done(
     work: "Callable[[Course, Any], Summary]", course: "Course", task: "Task | HandIn"
 ) -> "Summary":
     """Do a task when no other process is at that submission."""
-    from autograder.bridge.course import GradebookError, Summary
+    from autograder.bridge.course import GradebookError, Summary, gradebook_errors
     from autograder.bridge.locks import submission_lock
 
+    db_url = course.directory.db_url
     try:
-        with submission_lock(course.root, task.assignment, task.student):
+        with (
+            gradebook_errors(),
+            submission_lock(course.root, task.assignment, task.student, db_url),
+        ):
             return work(course, task)
     except GradebookError as error:
         return Summary(task.assignment, task.student, error=str(error), of_gradebook=True)

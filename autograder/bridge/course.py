@@ -1,5 +1,6 @@
 """A course directory seen through nbgrader: release, autograde, feedback, export, scores."""
 
+import copy
 import glob
 import hashlib
 import json
@@ -10,17 +11,19 @@ import sys
 import sysconfig
 import traceback
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy
 from nbgrader.api import (
     Assignment,
+    BaseCell,
     Grade,
     Gradebook,
+    InvalidEntry,
     MissingEntry,
     SubmittedAssignment,
     SubmittedNotebook,
@@ -33,7 +36,7 @@ from sqlalchemy.exc import DBAPIError, SAWarning, SQLAlchemyError
 from traitlets import TraitError
 
 from autograder.bridge import inputs, record
-from autograder.bridge.database import know_schema, one_gradebook, undo
+from autograder.bridge.database import know_schema, one_gradebook, store, undo
 from autograder.bridge.files import open_plain_file
 from autograder.bridge.gradebook import (
     error_told,
@@ -52,12 +55,15 @@ from autograder.messages import set_language
 from autograder.messages import translate as _
 from autograder.plain import one_line
 
+T = TypeVar("T")
 _TOLD: Final = ("problem", "notes", "faults")
 """What is kept of a summary; its scores are the gradebook's."""
 _NBGRADER_API: Final = logging.getLogger("tornado.application")
 """Where nbgrader's gradebook logs what a database refuses, which it raises as well."""
 _TRIES: Final = 5
-_PASSES: Final = re.compile(r"database is locked|UNIQUE constraint failed|duplicate key value")
+_PASSES: Final = re.compile(
+    "database is locked|UNIQUE constraint failed|duplicate key value|deadlock detected"
+)
 """What nbgrader says when another process wrote to the gradebook at the same moment."""
 _NAMED: Final = 3
 """So many notebooks of other names are told."""
@@ -156,6 +162,35 @@ def _of_grades(column: Any) -> Any:
         .where(SubmittedNotebook.assignment_id == SubmittedAssignment.id)
         .scalar_subquery()
     )
+
+
+def _automatic_scores(assignment: str) -> Any:
+    """A query of the automatic scores of all submissions of an assignment: student, cell, score."""
+    return (
+        sqlalchemy.select(SubmittedAssignment.student_id, BaseCell.name, Grade.auto_score)
+        .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+        .outerjoin(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+        .outerjoin(Grade, Grade.notebook_id == SubmittedNotebook.id)
+        .outerjoin(BaseCell, BaseCell.id == Grade.cell_id)
+        .where(Assignment.name == assignment)
+        .order_by(SubmittedAssignment.student_id, BaseCell.name)
+    )
+
+
+def where_others_write(work: Callable[[], T]) -> T:
+    """Do what writes to the gradebook, and again where others wrote the same at that moment.
+
+    Args:
+        work: what to do; what it has told the gradebook so far is undone before it is tried again.
+    """
+    for _attempt in range(_TRIES - 1):
+        try:
+            return work()
+        except (InvalidEntry, SQLAlchemyError) as error:
+            if not _PASSES.search(str(error)):
+                raise
+            undo()
+    return work()
 
 
 class Course:
@@ -293,8 +328,7 @@ class Course:
         except CourseError as error:
             return _failed(assignment, student, error)
         except DBAPIError as error:
-            told = problem_told(str(error)) or str(error)
-            return _failed(assignment, student, GradebookError(told))
+            return _failed(assignment, student, GradebookError(error_told(error)))
 
     def _autograde(self, assignment: str, student: str, force: bool) -> Summary:
         with one_gradebook():
@@ -418,13 +452,20 @@ class Course:
             except MissingEntry as error:
                 raise CourseError(not_released(assignment)) from error
             secret = self.settings.secret().fingerprint
-            facts = (released, str(self.app.config), secret, inputs.environment())
+            config = copy.deepcopy(self.app.config)
+            config.CourseDirectory.pop("db_url", None)  # no matter of a grading, and it can move
+            facts = (released, str(config), secret, inputs.environment())
             self._inputs_of[assignment] = digest(*facts)
         return self._inputs_of[assignment]
 
-    def require_gradebook(self, assignments: Collection[str]) -> None:
-        """Raise ``GradebookError`` unless scores of these assignments can be stored now."""
-        if problem := problem_of(self.directory.db_url, assignments):
+    def require_gradebook(self, assignments: Collection[str], patience: float = 0.0) -> None:
+        """Raise ``GradebookError`` unless scores of these assignments can be stored now.
+
+        Args:
+            assignments: their names.
+            patience: seconds to wait for a Postgres that cannot be reached.
+        """
+        if problem := problem_of(self.directory.db_url, assignments, patience):
             raise GradebookError(problem)
 
     def has_submissions(self, assignment: str) -> bool:
@@ -459,14 +500,13 @@ class Course:
     def scores(self, assignment: str) -> dict[str, dict[str, float]]:
         """The stored automatic scores: student to grade_id to score (0 where there is none)."""
         with self.gradebook() as gradebook:
-            return {
-                submission.student.id: {
-                    grade.name: float(grade.auto_score or 0.0)
-                    for notebook in submission.notebooks
-                    for grade in notebook.grades
-                }
-                for submission in gradebook.assignment_submissions(assignment)
-            }
+            rows = gradebook.db.execute(_automatic_scores(assignment))
+            found: dict[str, dict[str, float]] = {}
+            for student, cell, score in rows:
+                scores = found.setdefault(student, {})
+                if cell is not None:
+                    scores[cell] = float(score or 0.0)
+        return found
 
     def _summary(self, result: Summary) -> Summary:
         """A submission's scores with what the autograded notebooks say of it."""
@@ -486,18 +526,24 @@ class Course:
 
     def _store_missing(self, assignment: str, student: str) -> Summary:
         """Store 0 for a submission without a notebook, as nbgrader does for a missing one."""
-        with _logging(self.app.log), self.gradebook() as gradebook:
-            gradebook.update_or_create_student(student)
-            try:
+
+        def give_nothing() -> float:
+            with _logging(self.app.log), self.gradebook() as gradebook:
+                gradebook.update_or_create_student(student)
                 submission = gradebook.update_or_create_submission(assignment, student)
-            except MissingEntry as error:
-                raise CourseError(not_released(assignment)) from error
-            for notebook in submission.notebooks:
-                for grade in notebook.grades:
-                    grade.auto_score = 0
-                    grade.needs_manual_grade = False
-            gradebook.db.commit()
-            most = float(submission.max_score)
+                for notebook in submission.notebooks:
+                    for grade in notebook.grades:
+                        grade.auto_score = 0
+                        grade.needs_manual_grade = False
+                gradebook.db.commit()
+                most = float(submission.max_score)
+            store()
+            return most
+
+        try:
+            most = where_others_write(give_nothing)
+        except MissingEntry as error:
+            raise CourseError(not_released(assignment)) from error
         names = ", ".join(f"{name}.ipynb" for name in self.notebooks(assignment))
         found = self._notebooks_in(self.folder("submitted", assignment, student))
         problem = (

@@ -35,13 +35,19 @@ class _LateSession(Session):
     """A session whose ``commit`` writes to the database without ending the transaction."""
 
     def commit(self) -> None:
-        """Check and send what is pending, after which sums are computed anew."""
-        if self.new or self.dirty or self.deleted:
+        """Check what is new, and have sums computed anew.
+
+        What only changes is sent when something is read or stored: nbgrader commits after each
+        cell, and each would be a round trip to a database that is elsewhere.
+        """
+        if not (self.new or self.dirty or self.deleted):
+            return
+        if self.new or self.deleted:
             self.flush()
-            for row in self:
-                kind: Any = type(row)
-                if sums := _computed(kind):
-                    self.expire(row, sums)
+        for row in self:
+            kind: Any = type(row)
+            if sums := _computed(kind):
+                self.expire(row, sums)
 
     def delete(self, instance: Any) -> None:
         """Delete a row, which is then no longer found."""
@@ -71,7 +77,7 @@ class _Connection:
         self.engine = first.engine
         factory = sessionmaker(class_=_LateSession, bind=self.engine, expire_on_commit=False)
         self.db = scoped_session(factory)
-        self.courses = {first.course_id}
+        self.courses: set[str] = set()
         self.file = _file_of(str(first.engine.url))
 
     def lend(self, gradebook: Any, course_id: str, authenticator: Any) -> None:
@@ -79,8 +85,18 @@ class _Connection:
         gradebook.engine, gradebook.db = self.engine, self.db
         gradebook.course_id, gradebook.authenticator = course_id, authenticator
         if course_id not in self.courses:
-            gradebook.check_course(course_id=course_id)
+            self._add_course(course_id)
             self.courses.add(course_id)
+
+    def _add_course(self, course_id: str) -> None:
+        """Let the gradebook know a course.
+
+        nbgrader adds none for the name that is not set, to which assignments refer all the same:
+        SQLite does not mind.
+        """
+        if self.db.get(nbgrader.api.Course, course_id) is None:
+            self.db.add(nbgrader.api.Course(id=course_id))
+            self.db.commit()
 
     def rest(self) -> None:
         """Undo what was not stored, and hold nothing of the database."""
@@ -146,6 +162,14 @@ def newest_schema() -> str:
     from alembic.script import ScriptDirectory  # slow, and only a new gradebook needs it
 
     return str(ScriptDirectory(ALEMBIC_DIR).get_current_head())
+
+
+@functools.cache
+def known_schemas() -> frozenset[str]:
+    """The versions of the gradebook's schema that this nbgrader knows, its own among them."""
+    from alembic.script import ScriptDirectory
+
+    return frozenset(one.revision for one in ScriptDirectory(ALEMBIC_DIR).walk_revisions())
 
 
 def know_schema() -> None:

@@ -1,16 +1,20 @@
 """Whether the gradebook can be used, in one sentence for a teacher."""
 
+import functools
 import re
+import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
 from nbgrader.api import Assignment, Base, SubmittedAssignment
-from sqlalchemy import create_engine, inspect, select
+from sqlalchemy import Engine, create_engine, inspect, select, text
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.pool import NullPool
 
-from autograder.bridge.database import newest_schema
+from autograder.bridge.database import known_schemas, newest_schema
+from autograder.plain import one_line
 
 _PROBLEMS: Final = {
     "database is locked": "the gradebook is locked by another program: close it and run the "
@@ -25,7 +29,69 @@ _PROBLEMS: Final = {
     "database or disk is full|disk I/O error": "the gradebook cannot be written, since the disk is "
     "full or fails: make room and run the command again",
 }
-"""What a driver says of the database itself, and what that means."""
+"""What SQLite says of the database itself, and what that means."""
+_CORRECT: Final = "correct c.CourseDirectory.db_url in nbgrader_config.py"
+_AWAY: Final = "the gradebook's Postgres cannot be reached"
+_POSTGRES_PROBLEMS: Final = {
+    r"AdminShutdown|CrashShutdown|CannotConnectNow|server closed the connection|"
+    r"connection is (?:lost|closed)|database system is (?:starting|shutting|in recovery)|"
+    r"terminating connection|consuming input failed|sending query .*failed": f"{_AWAY} any more: "
+    "run the command again when it is back",
+    "password authentication failed|no password supplied|no pg_hba.conf entry|"
+    'role ".*" does not exist': "the gradebook's Postgres refuses the user or the password: "
+    f"{_CORRECT}, or ~/.pgpass",
+    'database ".*" does not exist': "the gradebook's Postgres has no database of that name: make "
+    f"it with `createdb`, or {_CORRECT}",
+    "TooManyConnections|too many clients|remaining connection slots": "the gradebook's Postgres "
+    "has no connection left: grade with fewer --jobs, or raise its max_connections",
+    "InsufficientPrivilege|permission denied for": "the gradebook cannot be written: its Postgres "
+    "does not permit it to this user; the owner of the database can, by GRANT",
+    "ReadOnlySqlTransaction": "the gradebook cannot be written: its Postgres is read-only, as a "
+    f"copy of another one is; {_CORRECT}",
+    "DiskFull": "the gradebook cannot be written, since the disk of its Postgres is full: make "
+    "room and run the command again",
+    "Undefined(?:Column|Table)": "the gradebook in Postgres has not the tables of this nbgrader: "
+    "docs/how-to/postgres.md says how to change them",
+    "connection failed|failed to resolve host|timeout expired|connection timeout": f"{_AWAY}: "
+    f"start it, or {_CORRECT}",
+}
+"""What Postgres or its driver says of the database itself, and what that means.
+
+The first that fits counts.
+"""
+_CONNECT_SECONDS: Final = 10
+"""What a Postgres may take to answer."""
+_RETRY_SECONDS: Final = 0.5
+_URL_ERRORS: Final = (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError)
+"""What SQLAlchemy raises for no address of a database, or for one whose driver is missing."""
+_made: set[str] = set()
+"""Addresses in Postgres whose tables were there once: they stay."""
+_MISSING_RIGHTS: Final = text("""
+    SELECT format('%s on %s', privilege, name)
+    FROM unnest(CAST(:tables AS text[])) AS name,
+        unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
+    WHERE NOT has_table_privilege(quote_ident(name), privilege)
+""")
+
+
+@functools.lru_cache(maxsize=8)
+def engine_of(db_url: str) -> Engine:
+    """SQLAlchemy's way to a gradebook, which holds no connection of its own; for any thread.
+
+    Raises:
+        ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError: it is no address of a
+            database, or of one whose driver is missing.
+    """
+    url = make_url(db_url)
+    options: dict[str, Any] = {}
+    if is_postgres(url) and "connect_timeout" not in url.query:
+        options["connect_args"] = {"connect_timeout": _CONNECT_SECONDS}
+    return create_engine(url, poolclass=NullPool, **options)
+
+
+def is_postgres(url: URL) -> bool:
+    """Whether a gradebook is in Postgres."""
+    return url.get_backend_name() == "postgresql"
 
 
 def problem_told(log: str) -> str:
@@ -33,6 +99,12 @@ def problem_told(log: str) -> str:
     for told, problem in _PROBLEMS.items():
         if re.search(rf"\(sqlite3\.\w*Error\) [\w ]*(?:{told})", log):
             return problem
+    if said := re.search(r"\(psycopg\d?\.(.*)", log, re.DOTALL):
+        # what follows has the statement's values, which are anybody's
+        message = said[1].partition("[SQL:")[0]
+        for told, problem in _POSTGRES_PROBLEMS.items():
+            if re.search(told, message):
+                return problem
     return ""
 
 
@@ -43,18 +115,33 @@ def error_told(error: DBAPIError, doing: str = "used") -> str:
         error: the driver's.
         doing: what could not be done with it: ``used``, ``read`` or ``written``.
     """
-    return problem_told(str(error)) or f"the gradebook cannot be {doing}: {error.orig}"
+    said = one_line(str(error.orig))
+    return problem_told(str(error)) or f"the gradebook cannot be {doing}: {said}"
 
 
-def problem_of(db_url: str, assignments: Collection[str]) -> str:
+def problem_of(db_url: str, assignments: Collection[str], patience: float = 0.0) -> str:
     """What keeps scores of these assignments from being stored, or nothing.
 
     Waits a few seconds for a gradebook that is locked. Writes nothing.
+
+    Args:
+        db_url: the gradebook's.
+        assignments: the names of those that it has to know.
+        patience: seconds to wait for a Postgres that cannot be reached, as while it restarts.
     """
+    end = time.monotonic() + patience
+    while True:
+        problem = _problem_now(db_url, assignments)
+        if not problem.startswith(_AWAY) or time.monotonic() >= end:
+            return problem
+        time.sleep(_RETRY_SECONDS)
+
+
+def _problem_now(db_url: str, assignments: Collection[str]) -> str:
     try:
-        url, engine = make_url(db_url), create_engine(db_url)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        return _unusable(error)  # no address of a database, or of one whose driver is missing
+        url, engine = make_url(db_url), engine_of(db_url)
+    except _URL_ERRORS as error:
+        return _unaddressed(error)
     if not is_there(url):
         return not_released(min(assignments)) if assignments else ""
     try:
@@ -64,15 +151,20 @@ def problem_of(db_url: str, assignments: Collection[str]) -> str:
             return _look(connection, assignments)
     except DBAPIError as error:
         return problem_told(str(error)) or _unusable(error.orig)
-    finally:
-        engine.dispose()
+
+
+def _unaddressed(error: Exception) -> str:
+    """What is wrong with an address, of which nothing is told: it can have a password."""
+    known = isinstance(error, ArgumentError | NoSuchModuleError | ModuleNotFoundError)
+    why = str(error) if known else "its port is no number"
+    return (
+        f"the gradebook cannot be used ({why}): {_CORRECT}; for Postgres it is "
+        "postgresql+psycopg://USER@HOST/NAME, and needs the package psycopg"
+    )
 
 
 def _unusable(error: BaseException | None) -> str:
-    return (
-        f"the gradebook cannot be used ({error}): "
-        "correct c.CourseDirectory.db_url in nbgrader_config.py, or what it leads to"
-    )
+    return f"the gradebook cannot be used ({one_line(str(error))}): {_CORRECT}, or what it leads to"
 
 
 def schema_of(db_url: str) -> tuple[str | None, str]:
@@ -87,16 +179,9 @@ def schema_of(db_url: str) -> tuple[str | None, str]:
     url = make_url(db_url)
     if not is_there(url):
         return None, known
-    engine = create_engine(db_url)
-    try:
-        with engine.connect() as connection:
-            tables = inspect(connection).get_table_names()
-            if "alembic_version" not in tables:
-                return ("" if tables else None), known
-            found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-            return str(found or ""), known
-    finally:
-        engine.dispose()
+    with engine_of(db_url).connect() as connection:
+        tables = inspect(connection).get_table_names()
+        return (_version(connection, tables) if tables else None), known
 
 
 def has_submissions(db_url: str, assignment: str) -> bool:
@@ -106,8 +191,8 @@ def has_submissions(db_url: str, assignment: str) -> bool:
     the commands that need it.
     """
     try:
-        url, engine = make_url(db_url), create_engine(db_url)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
+        url, engine = make_url(db_url), engine_of(db_url)
+    except _URL_ERRORS:
         return False
     if not is_there(url):
         return False
@@ -121,8 +206,6 @@ def has_submissions(db_url: str, assignment: str) -> bool:
             return connection.execute(found.limit(1)).first() is not None
     except DBAPIError:
         return False
-    finally:
-        engine.dispose()
 
 
 def _try_to_write(connection: Connection) -> None:
@@ -138,14 +221,69 @@ def _try_to_write(connection: Connection) -> None:
 
 
 def _look(connection: Connection, assignments: Collection[str]) -> str:
-    """What is missing in the gradebook: columns, or assignments."""
-    found = inspect(connection)
-    tables = [table for table in Base.metadata.sorted_tables if found.has_table(table.name)]
+    """What is missing in the gradebook: rights, columns, or assignments."""
+    found = inspect(connection).get_table_names()
+    tables = [table for table in Base.metadata.sorted_tables if table.name in found]
+    if problem := _newer(_version(connection, found)):
+        return problem
+    if connection.dialect.name == "postgresql" and (problem := _missing_right(connection, tables)):
+        return problem
     for table in tables:
-        connection.execute(select(table).limit(0)).close()  # "no such column" in an older one
+        connection.execute(select(table).limit(0)).close()  # an older one lacks a column
     known = set(connection.scalars(select(Assignment.name))) if tables else set()
     missing = sorted(set(assignments) - known)
     return not_released(missing[0]) if missing else ""
+
+
+def _version(connection: Connection, tables: Collection[str]) -> str:
+    """The version of a gradebook's schema; empty where it does not say."""
+    if "alembic_version" not in tables:
+        return ""
+    found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    return str(found or "")
+
+
+def _newer(version: str) -> str:
+    if not version or version in known_schemas():
+        return ""
+    return (
+        f"the gradebook was made by a newer version of nbgrader (schema {one_line(version)}): "
+        "install that version"
+    )
+
+
+def _missing_right(connection: Connection, tables: Collection[Any]) -> str:
+    """What this user may not do in Postgres, which would be found at the first grading."""
+    if connection.scalar(text("SHOW transaction_read_only")) == "on":
+        return _POSTGRES_PROBLEMS["ReadOnlySqlTransaction"]
+    if not tables:
+        may = connection.scalar(text("SELECT has_schema_privilege(current_schema(), 'CREATE')"))
+        missing = [] if may else ["CREATE on its schema"]
+    else:
+        names = [table.name for table in tables]
+        missing = list(connection.scalars(_MISSING_RIGHTS, {"tables": names}))
+    if not missing:
+        return ""
+    user = connection.scalar(text("SELECT current_user"))
+    return (
+        f"the gradebook cannot be written: user {user!r} of its Postgres needs {missing[0]}: "
+        "the owner of the database can give it, by GRANT"
+    )
+
+
+def is_made(db_url: str) -> bool:
+    """Whether there is a gradebook with tables, which the first release makes.
+
+    Raises:
+        DBAPIError: it cannot be read.
+    """
+    url = make_url(db_url)
+    if db_url in _made or not is_postgres(url):
+        return is_there(url)
+    with engine_of(db_url).connect() as connection:
+        if inspect(connection).has_table(Assignment.__tablename__):
+            _made.add(db_url)
+    return db_url in _made
 
 
 def is_there(url: URL) -> bool:

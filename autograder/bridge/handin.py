@@ -10,11 +10,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from nbconvert.exporters import NotebookExporter
-from nbgrader.api import MissingEntry
+from nbgrader.api import InvalidEntry, MissingEntry
 from nbgrader.converters import Autograde
 from sqlalchemy.exc import SQLAlchemyError
 
-from autograder.bridge.course import Course, CourseError, GradebookError, Summary
+from autograder.bridge.course import (
+    Course,
+    CourseError,
+    GradebookError,
+    Summary,
+    where_others_write,
+)
 from autograder.bridge.database import one_gradebook
 from autograder.bridge.files import TIMESTAMP, detour, replace_folder
 from autograder.bridge.gradebook import not_released, problem_told
@@ -189,7 +195,8 @@ def _prepare_gradebook(course: Course, hand_in: HandIn) -> float:
         GradebookError: it cannot be used.
         CourseError: it refuses.
     """
-    try:
+
+    def prepare() -> datetime | None:
         with one_gradebook(), course.gradebook() as gradebook:
             _name_student(gradebook, hand_in)
             submission = gradebook.update_or_create_submission(hand_in.assignment, hand_in.student)
@@ -198,11 +205,15 @@ def _prepare_gradebook(course: Course, hand_in: HandIn) -> float:
                 if notebook.name not in hand_in.notebooks:
                     # nbgrader looks only at what was handed in
                     notebook.late_submission_penalty = None
-            due = submission.duedate
+            due: datetime | None = submission.duedate
             gradebook.db.commit()
+        return due
+
+    try:
+        due = where_others_write(prepare)
     except MissingEntry as error:
         raise CourseError(not_released(hand_in.assignment)) from error
-    except SQLAlchemyError as error:
+    except (InvalidEntry, SQLAlchemyError) as error:
         if told := problem_told(str(error)):
             raise GradebookError(told) from error
         raise CourseError(f"{hand_in.assignment}/{hand_in.student}: {error}") from error

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from nbgrader.api import Base, Gradebook
-from sqlalchemy import create_engine, insert, select
 from sqlalchemy.engine import make_url
 
 from autograder.bridge import record
+from autograder.bridge.copying import copy_rows
 from autograder.bridge.course import Course, CourseError
+from autograder.bridge.gradebook import engine_of
 
 _CONFIG_FILES: Final = ("nbgrader_config.py", "nbgrader_config.json")
 _CONFIG: Final = """\
@@ -30,7 +31,6 @@ c.CourseDirectory.root = {root!r}
 c.CourseDirectory.db_url = {db_url!r}
 c.RunGraders.secret_file = {secret!r}
 """
-_ROWS_AT_ONCE: Final = 5000
 _GRADED: Final = ("autograded", "feedback")
 """The steps that grading writes."""
 _ALL_STEPS: Final = ("source", "release", "submitted", *_GRADED)
@@ -146,13 +146,5 @@ def _copy_gradebook(from_url: str, to_url: str) -> None:
         for table in reversed(Base.metadata.sorted_tables):
             made.db.execute(table.delete())
         made.db.commit()
-    source, target = create_engine(from_url), create_engine(to_url)
-    try:
-        with source.connect() as reading, target.begin() as writing:
-            for table in Base.metadata.sorted_tables:
-                rows = reading.execute(select(table)).mappings()
-                while part := rows.fetchmany(_ROWS_AT_ONCE):
-                    writing.execute(insert(table), [dict(row) for row in part])
-    finally:
-        source.dispose()
-        target.dispose()
+    with engine_of(from_url).connect() as source, engine_of(to_url).begin() as target:
+        copy_rows(source, target)

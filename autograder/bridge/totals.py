@@ -22,12 +22,11 @@ from nbgrader.api import (
     SubmittedAssignment,
     SubmittedNotebook,
 )
-from sqlalchemy import Integer, case, cast, create_engine, func, or_, select
-from sqlalchemy.engine import make_url
+from sqlalchemy import Integer, case, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from autograder.bridge.course import Course, CourseError, gradebook_errors
-from autograder.bridge.gradebook import is_there, not_released
+from autograder.bridge.gradebook import engine_of, is_made, not_released
 from autograder.bridge.record import digest
 
 _STUDENTS_AT_ONCE: Final = 500
@@ -184,17 +183,18 @@ def reading(course: Course) -> Iterator[Session]:
     Raises:
         GradebookError: it cannot be read.
     """
-    engine = create_engine(course.directory.db_url)
-    try:
-        with gradebook_errors("read"), Session(engine) as session:
-            yield session
-    finally:
-        engine.dispose()
+    with gradebook_errors("read"), Session(engine_of(course.directory.db_url)) as session:
+        yield session
 
 
 def has_gradebook(course: Course) -> bool:
-    """Whether the course has a gradebook yet."""
-    return is_there(make_url(course.directory.db_url))
+    """Whether the course has a gradebook yet.
+
+    Raises:
+        GradebookError: it cannot be read.
+    """
+    with gradebook_errors("read"):
+        return is_made(course.directory.db_url)
 
 
 def _facts(session: Session, assignment: str) -> Facts:

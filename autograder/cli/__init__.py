@@ -6,6 +6,7 @@ from autograder.cli import (  # noqa: F401  # they add their commands
     checking,
     course,
     diagnosis,
+    gradebook,
     grading,
     importing,
     lab,

@@ -10,7 +10,10 @@ from autograder.cli.base import jobs_option, main, print_line, print_warning, un
 from autograder.cli.lms import db_option, opened_course, url_option
 
 if TYPE_CHECKING:  # slow to import, or not installed
+    from sqlalchemy import Engine
+
     from autograder.bridge.course import Course
+    from autograder.pool import Serving
     from autograder.web.state import AppState
 
 _NEEDED: Final = ("fastapi", "limits", "python_multipart", "uvicorn")
@@ -31,6 +34,10 @@ _DEMO_DATABASE: Final = "lms-demo.db"
     "--demo", is_flag=True,
     help="Also start a tiny learning platform of invented people, to try it all on this machine.",
 )  # fmt: skip
+@click.option(
+    "--workers", is_flag=True,
+    help="Have `autograder worker` grade, on any machines, instead of this one. Needs Postgres.",
+)  # fmt: skip
 @unsafe_option
 @click.option("--verbose", is_flag=True, help="Log each request, without names and ids.")
 @click.pass_context
@@ -43,6 +50,7 @@ def serve(
     db: str,
     jobs: int,
     demo: bool,
+    workers: bool,
     allow_unsafe: bool,
     verbose: bool,
 ) -> None:
@@ -73,7 +81,7 @@ def serve(
     if demo and not db:
         db = f"sqlite:///{(ctx.obj / _DEMO_DATABASE).resolve()}"
     with opened_course(ctx, db, url) as opened:
-        from autograder import doctor
+        from autograder import doctor, pool
         from autograder.doctor.course import require_engine
         from autograder.lms.settings import serve_settings
         from autograder.web import server
@@ -89,6 +97,7 @@ def serve(
         if lacking:
             print_warning(f"UNSAFE: without {', '.join(lacking)}", strong=True)
         _see_to_release(course, release=demo)
+        graded_by = _workers(course, opened.engine) if workers else pool.serve
         server.write_log(logging.INFO if verbose else logging.WARNING)
         server.serve(
             opened.engine,
@@ -98,10 +107,23 @@ def serve(
             listening=listening,
             base_url=base_url,
             jobs=jobs,
+            graded_by=graded_by,
             demo_port=(port + 1 if port else 0) if demo else None,
             say=_say,
         )
     print_line("ended; what is left is done with the next start")
+
+
+def _workers(course: "Course", engine: "Engine") -> "Serving":
+    """What has workers grade.
+
+    Raises:
+        CourseError: the database is not one that workers can take from.
+    """
+    from autograder.workers import remote, serving  # needs what only the extra `workers` installs
+
+    url = engine.url.render_as_string(hide_password=False)
+    return serving.serving(remote.open_for(course, url))
 
 
 def _see_to_release(course: "Course", *, release: bool) -> None:

@@ -72,6 +72,7 @@ def serve(
     listening: socket.socket,
     base_url: str,
     jobs: int,
+    graded_by: pool.Serving = pool.serve,
     demo_port: int | None,
     say: Callable[[AppState], None],
 ) -> None:
@@ -87,6 +88,7 @@ def serve(
         listening: where browsers, or the web server in front, connect.
         base_url: where browsers reach the tool.
         jobs: submissions that are graded at once.
+        graded_by: what has them graded: processes here, or workers elsewhere.
         demo_port: where the demonstration's platform listens; None for none.
         say: is told when all is ready.
 
@@ -96,7 +98,7 @@ def serve(
     settings.url = base_url
     of = services(engine, keys)
     deliveries = Deliveries(engine, Outbox(engine, of))
-    grading = GradingService(engine, course, settings, jobs=jobs)
+    grading = GradingService(engine, course, settings, jobs=jobs, serve=graded_by)
     state = AppState(
         engine, course, settings, keys, of, base_url,
         grading=grading, deliveries=deliveries, jobs=jobs,

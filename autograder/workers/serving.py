@@ -25,38 +25,32 @@ _PLACES_SECONDS: Final = 5.0
 _Answer = tuple[HandIn, Summary]
 
 
-def serve(
-    opened: Queue,
-    course: Course,
-    jobs: int,
-    more: Callable[[int], Iterable[HandIn]],
-    stopping: Callable[[], bool],
-    bell: pool.Bell,
-) -> Generator[_Answer | None, None, None]:
-    """Have what is handed in graded by workers, until ``stopping`` says so.
+def serving(opened: Queue) -> pool.Serving:
+    """What has attempts graded by workers, as ``autograder.pool.serve`` has them here.
 
-    As ``autograder.pool.serve``. What was queued when it stops is taken up by the next start: the
-    same attempt is not queued twice.
+    What was queued when it stops is taken up by the next start: the same attempt is not queued
+    twice. The processes here only write feedback anew, which no worker does.
 
     Args:
-        opened: the queue.
-        course: the course.
-        jobs: processes here, which write feedback anew: no worker does.
-        more: as there.
-        stopping: as there.
-        bell: as there.
-
-    Raises:
-        PoolError: the process that writes feedback does not start.
-        DBAPIError: the database is away; what was queued is graded all the same.
+        opened: the queue of the course.
     """
-    service = _Service(opened, course, more)
-    pages = pool.serve(course, jobs, service.pages, stopping, bell)
-    with closing(pages):
-        for ended in pages:
-            if ended is not None:
-                yield ended
-            yield from service.answers()
+
+    def serve(
+        course: Course,
+        jobs: int,
+        more: Callable[[int], Iterable[HandIn]],
+        stopping: Callable[[], bool],
+        bell: pool.Bell,
+    ) -> Generator[_Answer | None, None, None]:
+        service = _Service(opened, course, more)
+        pages = pool.serve(course, jobs, service.pages, stopping, bell)
+        with closing(pages):
+            for ended in pages:
+                if ended is not None:
+                    yield ended
+                yield from service.answers()
+
+    return serve
 
 
 class _Service:

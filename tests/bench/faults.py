@@ -12,7 +12,6 @@ are on one host, and no cable is pulled.
 
 import argparse
 import random
-import signal
 import sys
 import tempfile
 import threading
@@ -34,6 +33,7 @@ from autograder.workers import queue, remote
 from autograder.workers.bundle import make_bundle
 from autograder.workers.queue import Parcel
 from autograder.workers.schema import Result, Submission
+from tests import postgres
 from tests.workers import hosts
 from tests.workers.quick_course import MOST, hand_in, make_quick_course
 from tests.workers.running import DEAD_SECONDS, RunningWorker, end_all
@@ -74,6 +74,7 @@ class World:
     """A database, workers, and a course with submissions in the queue."""
 
     server: Server
+    url: str
     course: Course
     engine: Engine
     workers: list[RunningWorker]
@@ -87,14 +88,12 @@ def world(folder: Path, workers: int) -> Iterator[World]:
     """Start a database, and workers on hosts of their own where that can be had."""
     with ExitStack() as stack:
         cables: list[hosts.Host] = []
-        address, networks = "127.0.0.1", "127.0.0.1/32"
+        address, network = "127.0.0.1", ""
         if hosts.can_be_made():
             cables = stack.enter_context(hosts.hosts(workers))
-            address, networks = hosts.ADDRESS, hosts.NETWORK
-        server = Server(address, networks)
-        stack.callback(server.remove)
-        server.start()
-        url = server.create("proof")
+            address, network = hosts.ADDRESS, hosts.NETWORK
+        server = stack.enter_context(_server(address, network))
+        url = server.new_database()
         course = make_quick_course(folder, url)
         opened = remote.open_for(course, url)
         stack.callback(opened.engine.dispose)
@@ -105,7 +104,21 @@ def world(folder: Path, workers: int) -> Iterator[World]:
             running.append(RunningWorker(url, folder, f"worker-{number}", host=host))
         for one in running:
             one.wait_until_ready()
-        yield World(server, course, opened.engine, running, cables)
+        yield World(server, url, course, opened.engine, running, cables)
+
+
+@contextmanager
+def _server(address: str, network: str) -> Iterator[Server]:
+    programs = postgres.find()
+    assert programs is not None, "Postgres is not installed (Debian's package: postgresql)"
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+        server = Server(programs, Path(folder), address, network)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.freeze(False)
+            server.stop()
 
 
 def queue_submissions(made: World, count: int, chance: random.Random) -> None:
@@ -145,8 +158,8 @@ class Faults:
             "gradings killed": self._kill_grading,
             "workers frozen": self._freeze_worker,
             "workers drained": self._drain_worker,
-            "databases killed": lambda: self._made.server.restart(signal.SIGKILL),
-            "databases stopped": lambda: self._made.server.restart(signal.SIGQUIT),
+            "databases killed": self._made.server.kill,
+            "databases stopped": self._made.server.restart,
             "disks stalled": self._stall,
         }
         weights = [6, 6, 3, 2, 1, 1, 2]
@@ -257,20 +270,17 @@ def _grade_under(made: World, striking: Faults, faults: int, total: int) -> None
 
 
 def _graded(made: World) -> int:
-    with made.server.connect("proof") as connection:
-        found = connection.execute("SELECT count(*) FROM queue_result").fetchone()
-    assert found is not None
-    return int(found[0])
+    ((count,),) = postgres.rows(made.url, "SELECT count(*) FROM queue_result")
+    return int(count)
 
 
 def _state(made: World) -> str:
-    with made.server.connect("proof") as connection:
-        states = connection.execute(
-            "SELECT state, count(*), max(error) FROM queue_submission GROUP BY state"
-        ).fetchall()
-        jobs = connection.execute(
-            "SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY status"
-        ).fetchall()
+    states = postgres.rows(
+        made.url, "SELECT state, count(*), max(error) FROM queue_submission GROUP BY state"
+    )
+    jobs = postgres.rows(
+        made.url, "SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY status"
+    )
     logs = "\n".join(worker.said()[-1500:] for worker in made.workers)
     return f"nothing is graded any more: {states}, jobs {jobs}\n{logs}"
 

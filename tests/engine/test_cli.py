@@ -165,9 +165,10 @@ def test_a_script_that_gives_a_wrong_option_gets_json_as_well(name: str) -> None
     "arguments",
     [
         "check", "check --mutation", "export", "export --as moodle", "extract one", "feedback",
-        "grade", "grade --diff", "import one .", "lab", "lms check", "lms invite", "lms list",
-        "lms rotate-key", "lms remove 1 --yes", "new assignment one", "new exercise one two",
-        "preview one", "release", "report one", "secret", "show one ana", "serve",
+        "grade", "grade --diff", "gradebook copy --to sqlite:///x", "import one .", "lab",
+        "lms check", "lms invite", "lms list", "lms rotate-key", "lms remove 1 --yes",
+        "new assignment one", "new exercise one two", "preview one", "release", "report one",
+        "secret", "show one ana", "serve",
     ],
 )  # fmt: skip
 def test_outside_a_course_a_command_says_so_with_status_1(tmp_path: Path, arguments: str) -> None:
@@ -713,7 +714,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_commands_and_options_are_completed(tree: Path) -> None:
-    assert completed(tree, "gr") == ["grade"]
+    assert completed(tree, "gr") == ["grade", "gradebook"]
     assert completed(tree, "lms", "re") == ["remove"]
     assert completed(tree, "grade", "--all") == ["--allow-unsafe"]
 

@@ -1,34 +1,17 @@
 """What the tests of the LMS share: databases, real ones of both kinds."""
 
-import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from sqlalchemy import Engine
 
 from autograder.lms.database import open_database
 from autograder.lms.lti.keys import Keys
-from tests.lms import postgres
+from tests import postgres
 from tests.lms.small_class import make_template
 from tests.lms.tool_double import Swap, Tool, swapping, tool_running
 from tests.lms.web_world import WebWorld, make_web_world
-
-NEEDS_ALL = bool(os.environ.get("AUTOGRADER_TESTS_NEED_ALL"))
-"""Whether a test may not be left out because a program is missing here, as in CI."""
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """A Postgres server for all tests of a run."""
-    programs = postgres.find()
-    if programs is None:
-        missing = pytest.fail if NEEDS_ALL else pytest.skip
-        missing("Postgres is not installed here (Debian's package: postgresql)")
-    with postgres.server(programs) as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -37,13 +20,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'lms.db'}"
         return
-    server = request.getfixturevalue("postgres_server")
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(
-        server.replace("+psycopg", "") + "postgres", autocommit=True
-    ) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')  # a name of ours, with no quotes in it
-    yield f"{server}{name}"
+    yield postgres.new_database(request.getfixturevalue("postgres_server"))
 
 
 @pytest.fixture

@@ -1,10 +1,5 @@
 """The queue: what is queued once, taken in order, stored once, and set aside with its reason."""
 
-import uuid
-from collections.abc import Iterator
-from pathlib import Path
-
-import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -30,7 +25,7 @@ from autograder.workers.queue import (
     Taken,
 )
 from autograder.workers.schema import Base, Result, Submission
-from tests.workers.server import Server
+from tests.postgres import execute, new_database, rows
 
 BUNDLE = CourseBundle("course", {}, b"a version of a course")
 OTHER = CourseBundle("other", {}, b"another course")
@@ -312,30 +307,16 @@ def test_a_database_is_opened_again_with_all_that_is_in_it(desk: Desk, url: str)
     assert desk.state(number) == ("waiting", "")
 
 
-@pytest.fixture
-def prepared(server: Server) -> Iterator[tuple[str, "psycopg.Connection[tuple[object, ...]]"]]:
-    url = server.create(name := f"test_{uuid.uuid4().hex}")
-    with server.connect(name) as connection:
-        yield url, connection
-
-
-def test_tables_of_another_program_s_queue_are_left_alone(
-    prepared: tuple[str, "psycopg.Connection[tuple[object, ...]]"],
-) -> None:
-    url, connection = prepared
-    connection.execute("CREATE TABLE procrastinate_jobs (id int)")
+def test_tables_of_another_program_s_queue_are_left_alone(url: str) -> None:
+    execute(url, "CREATE TABLE procrastinate_jobs (id int)")
     with pytest.raises(DatabaseError, match="a database of its own"):
         open_queue(database_url(url))
-    found = connection.execute("SELECT to_regclass('queue_submission')").fetchone()
-    assert found == (None,)
+    assert rows(url, "SELECT to_regclass('queue_submission')") == [(None,)]
 
 
-def test_tables_of_a_newer_version_are_left_alone(
-    prepared: tuple[str, "psycopg.Connection[tuple[object, ...]]"],
-) -> None:
-    url, connection = prepared
+def test_tables_of_a_newer_version_are_left_alone(url: str) -> None:
     open_queue(database_url(url)).dispose()
-    connection.execute("UPDATE queue_version SET version_num = '9999'")
+    execute(url, "UPDATE queue_version SET version_num = '9999'")
     with pytest.raises(DatabaseError, match="newer version"):
         open_queue(database_url(url))
 
@@ -354,9 +335,9 @@ def test_a_database_that_cannot_be_reached_is_one_error_without_its_password() -
 
 
 def test_a_course_whose_gradebook_is_elsewhere_is_told_how_to_mend_that(
-    course: Course, server: Server, tmp_path: Path
+    course: Course, postgres_server: str
 ) -> None:
-    other = server.create(f"test_{uuid.uuid4().hex}")
+    other = new_database(postgres_server)
     with pytest.raises(CourseError, match=r"c\.CourseDirectory\.db_url = ") as told:
         remote.open_for(course, other)
     assert other.rpartition("/")[2] in str(told.value)

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -38,11 +38,6 @@ _REST_SECONDS: Final = 5.0
 """How often to look for all that another process may have left to do, such as a command."""
 _AT_ONCE: Final = 200
 _log: Final = logging.getLogger(__name__)
-Serving = Callable[
-    [Course, int, Callable[[int], Iterable[HandIn]], Callable[[], bool], pool.Bell],
-    Generator[tuple[HandIn, Summary] | None, None, None],
-]
-"""What has attempts graded, as ``pool.serve`` does."""
 
 
 class AlreadyServedError(CourseError):
@@ -59,7 +54,7 @@ class GradingService:
         settings: Serve,
         *,
         jobs: int | None = None,
-        serve: Serving = pool.serve,
+        serve: pool.Serving = pool.serve,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Remember what it needs; ``start`` begins.
