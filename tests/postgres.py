@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -42,7 +42,12 @@ class Server:
     """
 
     def __init__(
-        self, programs: Path, folder: Path, address: str = "127.0.0.1", network: str = ""
+        self,
+        programs: Path,
+        folder: Path,
+        address: str = "127.0.0.1",
+        network: str = "",
+        settings: Sequence[str] = (),
     ) -> None:
         """Make its data in a folder.
 
@@ -51,7 +56,9 @@ class Server:
             folder: where its data will be.
             address: where it listens.
             network: from where it lets everybody in, besides this machine.
+            settings: further options of its command.
         """
+        self._settings = (*_SETTINGS, *settings)
         self._programs, self._folder, self._address = programs, folder, address
         self._user = None if os.geteuid() else "postgres" if _is_user("postgres") else "nobody"
         if self._user is not None:
@@ -75,7 +82,7 @@ class Server:
         options = ["-p", str(self._port), "-h", self._address, "-k", str(folder)]
         with open(folder / "log", "ab") as log:
             self._process = subprocess.Popen(
-                [self._programs / "postgres", "-D", folder / "data", *options, *_SETTINGS],
+                [self._programs / "postgres", "-D", folder / "data", *options, *self._settings],
                 stdout=log, stderr=log, user=self._user, cwd=folder,
             )  # fmt: skip
         _wait_for(self.url, self._process, folder / "log")

@@ -18,6 +18,10 @@ from autograder.workers.schema import QueueSchema
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _VERSION_TABLE: Final = "queue_version"
 _DRIVER: Final = "postgresql+psycopg"
+_CONNECTIONS: Final = 3
+"""Of a worker for procrastinate: it listens on one, and fetches and ends jobs on the others."""
+_MOST_MORE: Final = 300
+"""Connections that are opened where many threads ask at once, and closed again."""
 _MAKER: Final = 0x717565
 """The number of the lock of who makes the tables; any that nobody else uses."""
 _CONNECT_SECONDS: Final = 10
@@ -60,7 +64,9 @@ def open_queue(url: URL) -> Engine:
     Raises:
         DatabaseError: it cannot be reached or written, or a newer version has made its tables.
     """
-    engine = create_engine(url, pool_pre_ping=True, connect_args=_ALIVE)
+    engine = create_engine(
+        url, pool_size=1, max_overflow=_MOST_MORE, pool_pre_ping=True, connect_args=_ALIVE
+    )
     try:
         with engine.begin() as connection:
             connection.execute(select(func.pg_advisory_xact_lock(_MAKER)))
@@ -85,7 +91,10 @@ def told(url: URL, error: DBAPIError) -> str:
 
 def open_app(url: URL) -> App:
     """Procrastinate's application on the queue's database, to be opened by its caller."""
-    return App(connector=PsycopgConnector(conninfo=libpq_url(url), kwargs=dict(_ALIVE)))
+    connector = PsycopgConnector(
+        conninfo=libpq_url(url), kwargs=dict(_ALIVE), min_size=1, max_size=_CONNECTIONS
+    )
+    return App(connector=connector)
 
 
 def libpq_url(url: URL) -> str:

@@ -22,6 +22,7 @@ from typing import Any, Final, TypeVar
 import nbformat
 from sqlalchemy import Engine, select
 
+from autograder import pool
 from autograder.bridge.course import Course
 from autograder.bridge.handin import mark
 from autograder.lms.database import reading, writing
@@ -121,10 +122,10 @@ service.run()
 """
 
 
-def make_template(root: Path) -> Path:
+def make_template(root: Path, config: str = CONFIG) -> Path:
     """The course with ``one``, of 10 points, and ``two``, of two notebooks; nobody hands in."""
     one = notebook_of([nbgrader_cell("x = 0", "work"), nbgrader_cell("assert x", "check", 10)])
-    make_course(root, CONFIG, "", one)
+    make_course(root, config, "", one)
     (root / "source/two").mkdir()
     for name in ("left", "right"):
         cells = [nbgrader_cell("x = 0", f"{name}-work"), nbgrader_cell("x", f"{name}-check", 2)]
@@ -150,6 +151,7 @@ class World:
     root: Path
     engine: Engine
     clock: Clock = field(default_factory=Clock)
+    graded_by: pool.Serving = pool.serve
 
     def __post_init__(self) -> None:
         self.course = Course(self.root)
@@ -188,7 +190,10 @@ class World:
     @contextmanager
     def service(self, jobs: int = 2) -> Iterator[GradingService]:
         """A running service."""
-        made = GradingService(self.engine, self.course, self.settings, jobs=jobs, clock=self.clock)
+        made = GradingService(
+            self.engine, self.course, self.settings, jobs=jobs, serve=self.graded_by,
+            clock=self.clock,
+        )  # fmt: skip
         made.start()
         try:
             yield made

@@ -1,7 +1,10 @@
 """A Postgres that is killed, and that stands still as when its disk answers no more."""
 
+import os
 import signal
+from pathlib import Path
 
+from autograder.runner.processes import descendants
 from tests import postgres
 from tests.workers.trees import signal_tree
 
@@ -20,6 +23,20 @@ class Server(postgres.Server):
         self.stop()
         self.start()
 
+    def cpu_seconds(self) -> float:
+        """The processor's time that all its processes have taken so far, also those that ended."""
+        return sum(_cpu_seconds(pid, ended=pid == self._process.pid)
+                   for pid in (self._process.pid, *descendants(self._process.pid)))  # fmt: skip
+
     def freeze(self, frozen: bool) -> None:
         """Have all its processes stand still, or go on."""
         signal_tree(self._process.pid, signal.SIGSTOP if frozen else signal.SIGCONT)
+
+
+def _cpu_seconds(pid: int, *, ended: bool) -> float:
+    """A process's time, and with ``ended`` that of those below it that have ended (proc(5))."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
+    return sum(map(int, fields[11 : 15 if ended else 13])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,319 @@
+"""What the queue costs, and where it bends: ``python -m tests.bench.scale [--quick]``.
+
+1. *Each step*: milliseconds to queue, to fetch and to store a submission, with an empty queue and
+   with 100,000 waiting.
+2. *Real workers*: the course's own graders on correct submissions, with one worker and with two, of
+   one place each; how much of the time of a place is grading, and Postgres's CPU for each.
+3. *Simulated workers*: 10, 100 and 1,000 that sleep a second instead of grading: how many of the
+   submissions that they could take they get, and Postgres's CPU.
+
+Figures are for comparison within a run: machines differ, and this one does other work.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Engine, create_engine, text
+
+from autograder.bridge.course import Course
+from autograder.pool import Task
+from autograder.workers import queue, remote
+from autograder.workers.bundle import CourseBundle
+from autograder.workers.database import database_url, open_app, open_queue
+from autograder.workers.queue import Parcel
+from tests import postgres
+from tests.bench.courses import Template, class_of
+from tests.workers.running import RunningWorker
+from tests.workers.server import Server
+
+_BUNDLE: Final = CourseBundle("course", {}, b"a version of a course")
+_PARCEL_BYTES: Final = 20_000
+"""About what a notebook of this course takes when it is compressed."""
+_RESULT_BYTES: Final = 40_000
+_SLEEP_SECONDS: Final = 1.0
+_ASSIGNMENT: Final = "gradientes"
+_WARM: Final = 4
+"""Submissions for each worker that are graded before it is measured: its process is there then."""
+_FETCH: Final = text(
+    "SELECT id, args->>'student' FROM procrastinate_fetch_job_v2(CAST(:queues AS varchar[]), NULL)"
+)
+_END: Final = text("SELECT procrastinate_finish_job_v1(:job, 'succeeded', true)")
+
+
+@dataclass
+class Step:
+    """The cost of one submission, milliseconds, the median of many."""
+
+    waiting: int
+    queue: float = 0.0
+    fetch: float = 0.0
+    take: float = 0.0
+    finish: float = 0.0
+    end: float = 0.0
+
+
+@dataclass
+class Real:
+    """A class graded by real workers."""
+
+    workers: int
+    submissions: int
+    seconds: float
+    grading_share: float
+    """Of the time of all places, from the first fetch to the last result."""
+    database_ms: float
+    """Postgres's CPU for each submission."""
+
+
+@dataclass
+class Simulated:
+    """Workers that sleep instead of grading."""
+
+    workers: int
+    wanted: float
+    """Submissions a second that they could take."""
+    got: float
+    fetch_ms: float
+    """The median time from asking for a submission to having it."""
+    database_cores: float
+
+
+@dataclass
+class Figures:
+    """All of it."""
+
+    steps: list[Step] = field(default_factory=list)
+    real: list[Real] = field(default_factory=list)
+    simulated: list[Simulated] = field(default_factory=list)
+
+
+@contextmanager
+def _server() -> Iterator[Server]:
+    programs = postgres.find()
+    assert programs is not None, "Postgres is not installed (Debian's package: postgresql)"
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+        server = Server(programs, Path(folder), settings=("-c", "max_connections=1100"))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+class Desk:
+    """A queue, and what a worker does with it without grading."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = open_queue(database_url(url))
+        self.app = open_app(database_url(url))
+        self.url = url
+        queue.send_bundle(self.engine, _BUNDLE)
+        self._count = 0
+
+    def enqueue(self, count: int) -> float:
+        """Queue so many; milliseconds for each."""
+        began = time.perf_counter()
+        content = bytes(_PARCEL_BYTES)
+        for start in range(0, count, 50):
+            names = [f"student-{self._count + number}" for number in range(min(50, count - start))]
+            self._count += len(names)
+            parcels = [Parcel("one", name, name, name, content) for name in names]
+            queue.enqueue(self.engine, self.app, _BUNDLE.course, _BUNDLE.hash, parcels)
+        return 1000 * (time.perf_counter() - began) / count
+
+    def fill(self, count: int) -> None:
+        """Have so many more wait, by SQL, of students of their own."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO queue_submission (course, bundle, assignment, student, inputs, "
+                    "stamp, time, urgency, turn, facts, content, queued, state, lease, "
+                    "interruptions, failures, error, worker, collected) "
+                    "SELECT 'course', :bundle, 'one', 'other-' || n, 'x' || n, 'x', 1, 0, 1000 + n,"
+                    " '{}', 'x', 0, 'waiting', 0, 0, 0, '', '', false "
+                    "FROM generate_series(1, :count) AS n"
+                ),
+                {"bundle": _BUNDLE.hash, "count": count},
+            )
+            connection.execute(
+                text(
+                    "INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, args) "
+                    "SELECT :queue, :task, -1000 - n, 'course' || chr(10) || 'other-' || n, "
+                    "jsonb_build_object('course', 'course', 'student', 'other-' || n) "
+                    "FROM generate_series(1, :count) AS n"
+                ),
+                {"queue": queue.name_of(_BUNDLE.hash), "task": queue.TASK, "count": count},
+            )
+        with self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.exec_driver_sql("ANALYZE")
+
+    def fetch(self, engine: Engine) -> tuple[int, str] | None:
+        with engine.begin() as connection:
+            row = connection.execute(_FETCH, {"queues": [queue.name_of(_BUNDLE.hash)]}).one()
+        return None if row[0] is None else (row[0], row[1])
+
+    def end(self, engine: Engine, job: int) -> None:
+        with engine.begin() as connection:
+            connection.execute(_END, {"job": job})
+
+    def serve(
+        self, engine: Engine, work: Callable[[], None], times: dict[str, list[float]]
+    ) -> bool:
+        """Do as a worker does; whether there was something to do."""
+        marks = [time.perf_counter()]
+
+        def mark(name: str) -> None:
+            marks.append(time.perf_counter())
+            times[name].append(1000 * (marks[-1] - marks[-2]))
+
+        found = self.fetch(engine)
+        mark("fetch")
+        if found is None:
+            return False
+        job, student = found
+        taken = queue.take(
+            engine, job, course="course", student=student, worker="here", bundles={_BUNDLE.hash}
+        )
+        mark("take")
+        assert taken is not None
+        work()
+        marks.append(time.perf_counter())
+        queue.finish(engine, taken, {"score": 1.0}, bytes(_RESULT_BYTES), "here")
+        mark("finish")
+        self.end(engine, job)
+        mark("end")
+        return True
+
+
+def _times() -> dict[str, list[float]]:
+    return {name: [] for name in ("fetch", "take", "finish", "end")}
+
+
+def _step(server: Server, waiting: int, count: int) -> Step:
+    desk = Desk(server.new_database())
+    made = Step(waiting)
+    made.queue = desk.enqueue(count)
+    if waiting:
+        desk.fill(waiting)
+    times = _times()
+    for _ in range(count):
+        desk.serve(desk.engine, lambda: None, times)
+    for name, values in times.items():
+        setattr(made, name, statistics.median(values))
+    desk.engine.dispose()
+    return made
+
+
+def _simulate(server: Server, workers: int, seconds: float) -> Simulated:
+    """Have threads do as workers do, each with a connection of its own."""
+    desk = Desk(server.new_database())
+    desk.enqueue(int(workers * seconds / _SLEEP_SECONDS * 1.1) + 50)
+    until = [0.0]
+    times = [_times() for _ in range(workers)]
+    engines = [create_engine(desk.engine.url, pool_size=1, max_overflow=0) for _ in range(workers)]
+    for engine in engines:
+        engine.connect().close()
+
+    def work(number: int) -> None:
+        time.sleep(_SLEEP_SECONDS * number / workers)  # they did not begin in the same moment
+        while time.perf_counter() < until[0] and desk.serve(
+            engines[number], lambda: time.sleep(_SLEEP_SECONDS), times[number]
+        ):
+            pass
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(workers)]
+    before, began = server.cpu_seconds(), time.perf_counter()
+    until[0] = began + seconds
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    took = time.perf_counter() - began
+    cpu = server.cpu_seconds() - before
+    for engine in (*engines, desk.engine):
+        engine.dispose()
+    done = sum(len(one["end"]) for one in times)
+    return Simulated(
+        workers, workers / _SLEEP_SECONDS, done / took,
+        statistics.median(value for one in times for value in one["fetch"]), cpu / took,
+    )  # fmt: skip
+
+
+def _real(server: Server, folder: Path, workers: int, submissions: int) -> Real:
+    """Grade a class of correct submissions of this course."""
+    folder.mkdir()
+    url = server.new_database()
+    course, students = _class(folder, url, submissions)
+    opened = remote.open_for(course, url)
+    running = [RunningWorker(url, folder, f"worker-{number}") for number in range(workers)]
+    try:
+        for one in running:
+            one.wait_until_ready()
+        _grade(opened, students[: _WARM * workers])
+        before, began = server.cpu_seconds(), time.perf_counter()
+        done = _grade(opened, students[_WARM * workers :])
+        took = time.perf_counter() - began
+        cpu = server.cpu_seconds() - before
+    finally:
+        for one in running:
+            one.end()
+        opened.engine.dispose()
+    ((grading,),) = postgres.rows(
+        url,
+        "SELECT sum(seconds) FROM (SELECT seconds FROM queue_result "
+        f"ORDER BY submission_id DESC LIMIT {done}) AS last",
+    )
+    return Real(workers, done, took, float(grading) / (took * workers), 1000 * cpu / done)
+
+
+def _class(folder: Path, url: str, submissions: int) -> tuple[Course, list[str]]:
+    """The course with its gradebook in the database, and so many who hand in."""
+    template = Template(folder, "ours", f"c.CourseDirectory.db_url = {url!r}")
+    students = class_of(_ASSIGNMENT, submissions)
+    root = template.copy(students)
+    return Course(root), [student.name for student in students]
+
+
+def _grade(opened: remote.Queue, students: list[str]) -> int:
+    """Have them graded; how many were."""
+    opened.numbers = []
+    tasks = [Task(_ASSIGNMENT, student) for student in students]
+    done = [one for one in remote.run(opened, tasks, lambda: False, print) if one is not None]
+    assert not [one.error for one in done if one.error]
+    return len(done)
+
+
+def main() -> None:
+    """Measure, print, and write JSON where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="few of each, to try it")
+    parser.add_argument("--json", type=Path, help="a file to write the figures to")
+    wanted = parser.parse_args()
+    figures = Figures()
+    with _server() as server, tempfile.TemporaryDirectory(prefix="autograder-scale-") as folder:
+        for waiting in (0, 100_000):
+            figures.steps.append(_step(server, waiting, 100 if wanted.quick else 1000))
+            print(figures.steps[-1])
+        for workers in (10, 100) if wanted.quick else (10, 100, 1000):
+            figures.simulated.append(_simulate(server, workers, 5 if wanted.quick else 20))
+            print(figures.simulated[-1])
+        for workers in (1, 2):
+            figures.real.append(
+                _real(server, Path(folder, str(workers)), workers, 20 if wanted.quick else 200)
+            )
+            print(figures.real[-1])
+    if wanted.json:
+        wanted.json.write_text(json.dumps(asdict(figures), indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
