@@ -27,7 +27,7 @@ STUDENT_WAITS: Final = 1
 CLASS: Final = 0
 AGAIN: Final = -1
 """Urgencies: a student who waits, a class, what was graded before and is graded again."""
-MOST_FAILURES: Final = 2
+MOST_FAILURES: Final = 3
 """So often a grading may fail before it is set aside."""
 MOST_INTERRUPTIONS: Final = 10
 """So often it may begin and not end: each time, the worker or its machine ended."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from procrastinate import App, BaseRetryStrategy, JobContext, RetryDecision
@@ -146,6 +146,7 @@ class GradingWorker:
     async def _run(self, ready: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(self._jobs + _THREADS))
+        loop.set_exception_handler(_on_lost_error)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop)
         tries = 0
@@ -299,6 +300,12 @@ class GradingWorker:
         _log.warning("submission %s: %s%s", taken.id, error, "; set aside" if set_aside else "")
         if not set_aside:
             raise TryAgainError
+
+
+def _on_lost_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what nobody waits for, but for the end of a ticket while the database is away."""
+    if not isinstance(context.get("exception"), ConnectorException):
+        loop.default_exception_handler(context)
 
 
 def default_cache() -> Path:

@@ -64,7 +64,7 @@ def notebook(points: str, seconds: float) -> Any:
     """A submission that is worth so many points, and takes so long."""
     return notebook_of(
         [
-            nbgrader_cell(f"answer = {points}, {seconds}", "answer"),
+            nbgrader_cell(f"answer = {points}, {seconds:.3f}", "answer"),
             nbgrader_cell("assert answer", "points", MOST),
         ]
     )
