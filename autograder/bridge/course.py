@@ -37,6 +37,7 @@ from traitlets import TraitError
 
 from autograder.bridge import inputs, record
 from autograder.bridge.database import know_schema, one_gradebook, store, undo
+from autograder.bridge.export import write_csv
 from autograder.bridge.files import open_plain_file
 from autograder.bridge.gradebook import (
     error_told,
@@ -51,6 +52,7 @@ from autograder.bridge.outputs import read_result
 from autograder.bridge.preprocessors import RunGraders
 from autograder.bridge.record import Record, digest
 from autograder.bridge.releasing import GenerateBeside, other_cells_told, replacing
+from autograder.bridge.stored import cells_of, pages_of, rows_of, submissions_of
 from autograder.messages import set_language
 from autograder.messages import translate as _
 from autograder.plain import one_line
@@ -151,17 +153,6 @@ class _Stored:
 def _failed(assignment: str, student: str, error: CourseError) -> Summary:
     of_gradebook = isinstance(error, GradebookError)
     return Summary(assignment, student, error=str(error), of_gradebook=of_gradebook)
-
-
-def _of_grades(column: Any) -> Any:
-    """A query of something of all grades of a submission, for a query of submissions."""
-    return (
-        sqlalchemy.select(column)
-        .select_from(Grade)
-        .join(SubmittedNotebook, SubmittedNotebook.id == Grade.notebook_id)
-        .where(SubmittedNotebook.assignment_id == SubmittedAssignment.id)
-        .scalar_subquery()
-    )
 
 
 def _automatic_scores(assignment: str) -> Any:
@@ -421,21 +412,26 @@ class Course:
     def _stored_of(self, assignment: str, student: str) -> "_Stored":
         """What the gradebook has of a submission."""
         with self.gradebook() as gradebook:
-            needs = sqlalchemy.cast(Grade.needs_manual_grade, sqlalchemy.Integer)
-            row = (
-                gradebook.db.query(
-                    SubmittedAssignment.score,
-                    SubmittedAssignment.max_score,
-                    _of_grades(sqlalchemy.func.sum(Grade.auto_score)),
-                    _of_grades(sqlalchemy.func.max(needs)),
-                )
-                .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
-                .filter(Assignment.name == assignment, SubmittedAssignment.student_id == student)
-                .one_or_none()
+            cells = cells_of(gradebook.db, assignment)
+            if cells is None:
+                return _Stored()
+            most = SubmittedAssignment.max_score
+            found = submissions_of(gradebook.db, cells, [student], most)
+            if not found:
+                return _Stored()
+            query = sqlalchemy.select(
+                sqlalchemy.func.sum(Grade.score),
+                sqlalchemy.func.sum(Grade.auto_score),
+                sqlalchemy.func.max(sqlalchemy.cast(Grade.needs_manual_grade, sqlalchemy.Integer)),
             )
-        if row is None:
-            return _Stored()
-        return _Stored(float(row[0]), float(row[1]), float(row[2] or 0.0), bool(row[3]))
+            pages = list(pages_of(gradebook.db, cells, [student]))
+            sums = list(rows_of(gradebook.db, cells, pages, query, Grade))
+        return _Stored(
+            float(sum(row[0] or 0.0 for row in sums)),
+            float(found[0][1]),
+            float(sum(row[1] or 0.0 for row in sums)),
+            any(row[2] for row in sums),
+        )
 
     def _inputs(self, assignment: str) -> str:
         """A digest of what its grading depends on besides the submission, as this course began."""
@@ -489,9 +485,7 @@ class Course:
     def export(self, to: Path) -> None:
         """Write nbgrader's CSV of all scores to ``to``."""
         with self.gradebook() as gradebook:
-            plugin = CsvExportPlugin(parent=self.app)
-            plugin.to = str(to)
-            plugin.export(gradebook)
+            write_csv(gradebook, CsvExportPlugin(parent=self.app), to)
 
     def gradebook(self) -> Any:
         """nbgrader's gradebook, as a context manager."""

@@ -1,21 +1,13 @@
 """The scores that the gradebook has of one assignment, read with a few queries for all students."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from nbgrader.api import (
-    BaseCell,
-    Grade,
-    MissingEntry,
-    Notebook,
-    Student,
-    SubmittedAssignment,
-    SubmittedNotebook,
-)
-from sqlalchemy import select
+from nbgrader.api import Grade, MissingEntry, Student
+from sqlalchemy import Connection, select
 
 from autograder.bridge.course import Course, CourseError
 from autograder.bridge.gradebook import not_released
+from autograder.bridge.stored import cells_of, pages_of, rows_of, submissions_of
 
 CellKey = tuple[str, str]
 """The notebook of a grade cell, and its name there."""
@@ -64,30 +56,18 @@ def read_scores(course: Course, assignment: str) -> AssignmentScores:
             },
             students=set(gradebook.db.scalars(select(Student.id))),
         )
-        of_this = SubmittedAssignment.assignment_id == master.id
-        for student in gradebook.db.scalars(select(SubmittedAssignment.student_id).where(of_this)):
-            found.grades[student] = {}
-        for student, notebook, cell, score, needs_person in gradebook.db.execute(
-            _grades().where(of_this)
-        ):
-            grade = StoredGrade(float(score or 0.0), bool(needs_person))
-            found.grades[student][notebook, cell] = grade
+        _read_grades(gradebook.db.connection(), assignment, found)
     return found
 
 
-def _grades() -> Any:
-    """The query of all grades, with whose they are."""
-    return (
-        select(
-            SubmittedAssignment.student_id,
-            Notebook.name,
-            BaseCell.name,
-            Grade.score,
-            Grade.needs_manual_grade,
-        )
-        .select_from(Grade)
-        .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
-        .join(Notebook, SubmittedNotebook.notebook_id == Notebook.id)
-        .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
-        .join(BaseCell, Grade.cell_id == BaseCell.id)
-    )
+def _read_grades(connection: Connection, assignment: str, found: AssignmentScores) -> None:
+    """Add the grades of all who have a submission."""
+    cells = cells_of(connection, assignment)
+    assert cells is not None  # it was found just now
+    for (student,) in submissions_of(connection, cells, None):
+        found.grades[student] = {}
+    pages = pages_of(connection, cells, None)
+    query = select(Grade.notebook_id, Grade.cell_id, Grade.score, Grade.needs_manual_grade)
+    for page, cell, score, needs_person in rows_of(connection, cells, None, query, Grade):
+        grade = StoredGrade(float(score or 0.0), bool(needs_person))
+        found.grades[pages[page][1]][cells.names[cell]] = grade

@@ -13,21 +13,20 @@ from typing import Any, Final
 
 from nbgrader.api import (
     Assignment,
-    BaseCell,
     Comment,
     Grade,
     Notebook,
     SourceCell,
     Student,
     SubmittedAssignment,
-    SubmittedNotebook,
 )
-from sqlalchemy import Integer, case, cast, func, or_, select
+from sqlalchemy import Connection, Integer, case, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from autograder.bridge.course import Course, CourseError, gradebook_errors
 from autograder.bridge.gradebook import engine_of, is_made, not_released
 from autograder.bridge.record import digest
+from autograder.bridge.stored import Cells, cells_of, pages_of, rows_of, submissions_of
 
 _STUDENTS_AT_ONCE: Final = 500
 _NOTHING_BY_HAND: Final = ""
@@ -120,6 +119,22 @@ def read_totals(course: Course, assignment: str, students: Sequence[str] | None 
     return found
 
 
+def read_submissions(course: Course, assignment: str) -> Totals:
+    """Read when all who have a submission handed in, and their extensions: no points.
+
+    Raises:
+        CourseError: the gradebook does not have the assignment.
+        GradebookError: it cannot be read.
+    """
+    with _reading(course, assignment) as session:
+        found = Totals(_facts(session, assignment))
+        connection = session.connection()
+        if (cells := cells_of(connection, assignment)) is not None:
+            for student, dates in _dates(connection, cells, None).items():
+                found.students[student] = Total(handed_in=dates[0], extension=dates[1])
+    return found
+
+
 def read_grade_ids(course: Course, assignment: str) -> dict[tuple[str, str], set[str]]:
     """The grade_ids of the released cells: by assignment and notebook, of all assignments.
 
@@ -142,8 +157,15 @@ def read_grade_ids(course: Course, assignment: str) -> dict[tuple[str, str], set
     return dict(found)
 
 
-def read_names(course: Course, assignment: str) -> dict[str, str]:
+def read_names(
+    course: Course, assignment: str, students: Sequence[str] | None = None
+) -> dict[str, str]:
     """The names of the students who have a submission in the gradebook, as far as it knows them.
+
+    Args:
+        course: the course.
+        assignment: which.
+        students: only these; None for all.
 
     Raises:
         CourseError: it does not have the assignment.
@@ -156,9 +178,11 @@ def read_names(course: Course, assignment: str) -> dict[str, str]:
             .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
             .where(Assignment.name == assignment)
         )
+        if students is not None:
+            query = query.where(Student.id.in_(students))
         return {
             student: " ".join(filter(None, (first, last)))
-            for student, first, last in session.execute(query)
+            for student, first, last in session.connection().execute(query).all()
         }
 
 
@@ -212,72 +236,81 @@ def _facts(session: Session, assignment: str) -> Facts:
 
 
 def _totals(session: Session, assignment: str, students: Sequence[str] | None) -> dict[str, Total]:
-    of_these: list[Any] = [Assignment.name == assignment]
-    if students is not None:
-        of_these.append(SubmittedAssignment.student_id.in_(students))
-    rows = session.execute(_points().where(*of_these).group_by(SubmittedAssignment.id))
-    points = {row[0]: row[1:] for row in rows}
-    rows = session.execute(_penalties().where(*of_these).group_by(SubmittedAssignment.id))
-    penalties = {row[0]: float(row[1] or 0.0) for row in rows}
-    by_hand = _by_hand(session, of_these)
+    connection = session.connection()
+    cells = cells_of(connection, assignment)
+    if cells is None:
+        return {}
+    pages = pages_of(connection, cells, students)
+    some = None if students is None else list(pages)
+    points, needs_person, graded = _points(connection, cells, some)
+    by_hand = _by_hand(connection, cells, pages, some)
+    of_student: dict[str, list[str]] = defaultdict(list)
+    for page, student, _penalty in pages.values():
+        of_student[student].append(page)
     found = {}
-    for student, stamp, extension in session.execute(_submissions().where(*of_these)):
-        total, needs_person, graded = points.get(student, (0.0, 0, 0))
+    for student, (handed_in, extension) in _dates(connection, cells, students).items():
+        mine = of_student[student]
         found[student] = Total(
-            points=float(total or 0.0),
-            penalty=penalties.get(student, 0.0),
-            needs_person=bool(needs_person),
-            graded=bool(graded),
-            handed_in=_seconds(stamp),
-            extension=extension.total_seconds() if isinstance(extension, timedelta) else None,
+            points=sum(points.get(page, 0.0) for page in mine),
+            penalty=float(sum(pages[page][2] or 0.0 for page in mine)),
+            needs_person=not needs_person.isdisjoint(mine),
+            graded=not graded.isdisjoint(mine),
+            handed_in=handed_in,
+            extension=extension,
             by_hand=by_hand.get(student, _NOTHING_BY_HAND),
         )
     return found
 
 
-def _submissions() -> Any:
-    return select(
-        SubmittedAssignment.student_id, SubmittedAssignment.timestamp, SubmittedAssignment.extension
-    ).join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+def _dates(
+    connection: Connection, cells: Cells, students: Sequence[str] | None
+) -> dict[str, tuple[float | None, float | None]]:
+    """By student: when the work was handed in, and the extension, both in seconds."""
+    columns = SubmittedAssignment.timestamp, SubmittedAssignment.extension
+    return {
+        student: (
+            _seconds(stamp),
+            extension.total_seconds() if isinstance(extension, timedelta) else None,
+        )
+        for student, stamp, extension in submissions_of(connection, cells, students, *columns)
+    }
 
 
-def _of_submissions(*columns: Any) -> Any:
-    """Rows of submitted notebooks, with whose they are."""
-    return (
-        select(SubmittedAssignment.student_id, *columns)
-        .select_from(SubmittedAssignment)
-        .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
-        .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
-    )
-
-
-def _points() -> Any:
+def _points(
+    connection: Connection, cells: Cells, pages: Sequence[str] | None
+) -> tuple[dict[str, float], set[str], set[str]]:
+    """By submitted notebook: its points; those that need a person; those with any points given."""
     given = case((or_(Grade.auto_score.is_not(None), Grade.manual_score.is_not(None)), 1), else_=0)
-    return _of_submissions(
-        func.sum(Grade.score), func.max(cast(Grade.needs_manual_grade, Integer)), func.max(given)
-    ).join(Grade, Grade.notebook_id == SubmittedNotebook.id)
+    query = select(
+        Grade.notebook_id,
+        func.sum(Grade.score),
+        func.max(cast(Grade.needs_manual_grade, Integer)),
+        func.max(given),
+    ).group_by(Grade.notebook_id)
+    points, needs_person, graded = {}, set(), set()
+    for page, total, needs, has in rows_of(connection, cells, pages, query, Grade):
+        points[page] = float(total or 0.0)
+        if needs:
+            needs_person.add(page)
+        if has:
+            graded.add(page)
+    return points, needs_person, graded
 
 
-def _penalties() -> Any:
-    return _of_submissions(func.sum(SubmittedNotebook.late_submission_penalty))
-
-
-def _by_hand(session: Session, of_these: list[Any]) -> dict[str, str]:
+def _by_hand(
+    connection: Connection, cells: Cells, pages: dict[str, Any], some: Sequence[str] | None
+) -> dict[str, str]:
     """Digests of what persons gave, by student."""
     found: dict[str, list[Any]] = defaultdict(list)
-    for row, *given in (
+    for kind, *given in (
         (Grade, Grade.manual_score, Grade.extra_credit),
         (Comment, Comment.manual_comment),
     ):
-        query = (
-            _of_submissions(Notebook.name, BaseCell.name, *given)
-            .join(Notebook, Notebook.id == SubmittedNotebook.notebook_id)
-            .join(row, row.notebook_id == SubmittedNotebook.id)
-            .join(BaseCell, BaseCell.id == row.cell_id)
-            .where(*of_these, or_(*(column.is_not(None) for column in given)))
+        query = select(kind.notebook_id, kind.cell_id, *given).where(
+            or_(*(column.is_not(None) for column in given))
         )
-        for student, *facts in session.execute(query):
-            found[student].append([row.__tablename__, *facts])
+        for page, cell, *facts in rows_of(connection, cells, some, query, kind):
+            found[pages[page][1]].append([kind.__tablename__, *cells.names[cell], *facts])
     return {student: digest(sorted(map(str, facts))) for student, facts in found.items()}
 
 

@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -60,27 +59,23 @@ class _Asked:
     name: str
     form: FormData
     rows: list[Row]
-    """The teacher's students."""
+    """The teacher's students, as far as they are asked for."""
 
     @classmethod
     def read(cls, state: AppState, visitor: Visitor, name: str, form: FormData) -> "_Asked":
         """What is asked for, of the teacher's own students."""
         scope = scope_of(state, visitor)
-        return cls(state, visitor, scope, name, form, class_of(state, scope, name))
+        return cls(state, visitor, scope, name, form, class_of(state, scope, name, _wanted(form)))
 
     @property
     def for_all(self) -> bool:
         """Whether the whole class is meant."""
-        return value(self.form, "whom") == "all"
+        return _is_for_all(self.form)
 
-    @cached_property
+    @property
     def chosen(self) -> list[str]:
         """The chosen students, of those whom the teacher teaches."""
-        if self.for_all:
-            return [row.student for row in self.rows]
-        only = value(self.form, "only")
-        wanted = {only} if only else set(values(self.form, "students"))
-        return [row.student for row in self.rows if row.student in wanted]
+        return [row.student for row in self.rows]
 
     def answer(self, *notes: Note) -> Response:
         """Go back to where the form stood, and say what was done."""
@@ -96,6 +91,18 @@ class _Asked:
     def is_confirmed(self) -> bool:
         """Whether it may be done: for the whole class it is asked for twice."""
         return not self.for_all or value(self.form, "confirm") == "yes"
+
+
+def _is_for_all(form: FormData) -> bool:
+    return value(form, "whom") == "all"
+
+
+def _wanted(form: FormData) -> set[str] | None:
+    """The students whom a form names; None where it means the whole class."""
+    if _is_for_all(form):
+        return None
+    only = value(form, "only")
+    return {only} if only else set(values(form, "students"))
 
 
 @router.post(

@@ -253,7 +253,9 @@ def id_text(text: str) -> str:
 
 def _line(text: str) -> str:
     """A text without line breaks and other control characters, which no cell needs."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())
 
 
 def sortable_name(row: Row) -> str:

@@ -5,6 +5,7 @@ formgrader is in them. Nothing is released of a student whose work is being grad
 may then have another attempt than the one that counts.
 """
 
+import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -12,11 +13,19 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import Engine, false, select, update
+from sqlalchemy import Engine, Text, case, cast, false, func, select, update
 from sqlalchemy.orm import Session
 
 from autograder.bridge.course import Course, CourseError
-from autograder.bridge.totals import Facts, Total, Totals, read_facts, read_names, read_totals
+from autograder.bridge.totals import (
+    Facts,
+    Total,
+    Totals,
+    read_facts,
+    read_names,
+    read_submissions,
+    read_totals,
+)
 from autograder.lms import audit
 from autograder.lms.database import reading, writing
 from autograder.lms.handins.attempts import take_total
@@ -41,9 +50,13 @@ from autograder.messages import translate as _
 
 _STUDENTS_AT_ONCE: Final = 100
 """In one transaction, for which others wait."""
+_LOOKED_AT_ONCE: Final = 1000
+"""Students who are named in a query that nobody waits for."""
 _WAITING: Final[Sequence[SubmissionState]] = ("grading", "received")
 _WORST_FIRST: Final[Sequence[DeliveryState]] = ("stopped", "due", "delivered")
 _Clock = Callable[[], float]
+_Query = Any
+"""A ``Select``; SQLAlchemy 2.0 and 2.1 name its type differently."""
 
 
 # Releasing
@@ -125,9 +138,9 @@ def would_release(
     run, wanted = _begun(
         engine, course, settings, assignment, students, finished_only=finished_only, actor=""
     )
-    for start in range(0, len(wanted), _STUDENTS_AT_ONCE):
-        with reading(engine) as session:
-            run.look(session, wanted[start : start + _STUDENTS_AT_ONCE])
+    with reading(engine) as session:
+        for part in _parts(wanted, _LOOKED_AT_ONCE):
+            run.look(session, part or ())
     return run.report
 
 
@@ -143,7 +156,7 @@ def _begun(
 ) -> tuple["_Release", Sequence[str]]:
     """A release of which nothing is done yet, and the students whom it is about."""
     with reading(engine) as session:
-        before = _attempts(session, assignment, students)
+        before = _states(session, assignment, students)
     totals = read_totals(course, assignment, students)
     if totals.facts.maximum <= 0:
         raise CourseError(
@@ -163,8 +176,8 @@ class _Release:
     settings: Serve
     assignment: str
     totals: Totals
-    before: dict[str, list[Submission]]
-    """The attempts as they were before the gradebook was read."""
+    before: dict[str, list[Any]]
+    """The attempts as they were before the gradebook was read, as ``_states`` has them."""
     by_name: bool
     actor: str
     report: ReleaseReport = field(default_factory=ReleaseReport)
@@ -181,14 +194,14 @@ class _Release:
 
     def look(self, session: Session, students: Sequence[str]) -> None:
         """Report what `release` would do with some students' grades."""
-        ready = self._ready(session, students, _attempts(session, self.assignment, students))
+        ready = self._ready(session, students, _states(session, self.assignment, students))
         old = self._old(session, ready)
         for student in ready:
             same = self._is_same(student, old.get(student))
             (self.report.unchanged if same else self.report.released).append(student)
 
     def _ready(
-        self, session: Session, students: Sequence[str], attempts: dict[str, list[Submission]]
+        self, session: Session, students: Sequence[str], attempts: Mapping[str, Sequence[Any]]
     ) -> list[str]:
         """Those whose grade is released; the others are in the report then."""
         known = set(session.scalars(select(Identity.student).where(Identity.student.in_(students))))
@@ -215,9 +228,7 @@ class _Release:
             and _is_close(old.maximum, maximum)
         )
 
-    def _held_back(
-        self, student: str, attempts: list[Submission], is_known: bool
-    ) -> list[str] | None:
+    def _held_back(self, student: str, attempts: Sequence[Any], is_known: bool) -> list[str] | None:
         """The list of the report for a student whose grade is not released, if it is not."""
         total = self.totals.students.get(student)
         counting = _counting(attempts)
@@ -307,30 +318,50 @@ def _attempts(
     return found
 
 
-def _parts(students: Sequence[str] | None) -> Iterator[Sequence[str] | None]:
+def _states(
+    session: Session, assignment: str, students: Sequence[str] | None
+) -> dict[str, list[Any]]:
+    """What a release looks at of the attempts, by student, the first one first."""
+    columns = (
+        *(Submission.student, Submission.id, Submission.state, Submission.graded),
+        *(Submission.counts, Submission.in_gradebook),
+    )
+    query = select(*columns).where(Submission.assignment == assignment)
+    query = query.order_by(Submission.student, Submission.number)
+    found: dict[str, list[Any]] = defaultdict(list)
+    for part in _parts(students, _LOOKED_AT_ONCE):
+        some = query if part is None else query.where(Submission.student.in_(part))
+        for row in session.connection().execute(some).all():
+            found[row.student].append(row)
+    return found
+
+
+def _parts(
+    students: Sequence[str] | None, at_once: int = _STUDENTS_AT_ONCE
+) -> Iterator[Sequence[str] | None]:
     """Students, so many at once that every database takes them; None for all."""
     if students is None:
         yield None
         return
-    for start in range(0, len(students), _STUDENTS_AT_ONCE):
-        yield students[start : start + _STUDENTS_AT_ONCE]
+    for start in range(0, len(students), at_once):
+        yield students[start : start + at_once]
 
 
-def _counting(attempts: Iterable[Submission]) -> Submission | None:
+def _counting(attempts: Iterable[Any]) -> Any:
     return next((row for row in attempts if row.counts), None)
 
 
-def _is_unsettled(attempts: Sequence[Submission]) -> bool:
+def _is_unsettled(attempts: Sequence[Any]) -> bool:
     """Whether the gradebook may have, or soon get, another attempt than the one that counts."""
     counting = _counting(attempts)
     waits = any(row.state in _WAITING for row in attempts)
     return waits or (counting is not None and not counting.in_gradebook)
 
 
-def _are_same(attempts: Sequence[Submission], before: Sequence[Submission]) -> bool:
+def _are_same(attempts: Sequence[Any], before: Sequence[Any]) -> bool:
     """Whether no attempt was graded meanwhile."""
 
-    def facts(rows: Sequence[Submission]) -> list[Any]:
+    def facts(rows: Sequence[Any]) -> list[Any]:
         return [(row.id, row.state, row.graded, row.counts, row.in_gradebook) for row in rows]
 
     return facts(attempts) == facts(before)
@@ -512,15 +543,16 @@ def regrade_late(
     graded = (Submission.state == "graded") & ((Submission.late_seconds > 0) | is_late)
     if counts == "last":
         graded &= Submission.counts
-    query = select(Submission).where(
+    columns = Submission.id, Submission.student, Submission.received, Submission.late_seconds
+    query = select(*columns, Submission.state).where(
         Submission.assignment == assignment, graded | (Submission.state == "grading")
     )
     with reading(engine) as session:
-        rows = session.scalars(query).all()
+        rows: Any = session.connection().execute(query).all()
         own = _extensions(session, assignment)
     if not rows:
         return 0
-    totals = read_totals(course, assignment, sorted({row.student for row in rows}))
+    totals = read_submissions(course, assignment)
     again = [row for row in rows if row.state == "grading" or _is_late_otherwise(row, totals, own)]
     for start in range(0, len(again), _STUDENTS_AT_ONCE):
         with writing(engine) as session:
@@ -536,7 +568,7 @@ def regrade_late(
     return len(again)
 
 
-def _is_late_otherwise(row: Submission, totals: Totals, own: Mapping[str, float]) -> bool:
+def _is_late_otherwise(row: Any, totals: Totals, own: Mapping[str, float]) -> bool:
     """Whether an attempt is late by another time than when it was graded."""
     if row.late_seconds is None:
         return False
@@ -599,30 +631,51 @@ class Row:
         )
 
 
-def class_table(engine: Engine, course: Course, assignment: str) -> list[Row]:
+def class_table(
+    engine: Engine, course: Course, assignment: str, students: Collection[str] | None = None
+) -> list[Row]:
     """All students of an assignment: those of the LMS's roster, and those whom nbgrader knows.
+
+    Args:
+        engine: the database.
+        course: the course.
+        assignment: which.
+        students: only these, of whom those are left out who are in neither; None for all.
 
     Raises:
         CourseError: the gradebook has no such assignment.
         GradebookError: it cannot be read.
     """
-    totals = read_totals(course, assignment)
-    names = read_names(course, assignment)
+    some = None if students is None else sorted(students)
+    totals = read_totals(course, assignment, some)
+    names = read_names(course, assignment, some)
     with reading(engine) as session:
         found = _Found(
             totals=totals,
-            attempts=_summaries(session, assignment),
-            roster=_roster(session, assignment),
-            released=_released(session, assignment),
-            deliveries=_delivery_states(session, assignment),
-            extensions=_extensions(session, assignment),
+            attempts=_summaries(session, assignment, some),
+            roster=_roster(session, assignment, some),
+            released=_released(session, assignment, some),
+            deliveries=_delivery_states(session, assignment, some),
+            extensions=_extensions(session, assignment, some),
         )
         everybody = {*totals.students, *found.attempts, *found.roster, *found.released}
-        for student, name in _names(session):
+        for student, name in _names(session, some):
             if student in everybody and name:
                 names[student] = name
     rows = [_row(found, student, names.get(student, "")) for student in everybody]
     return sorted(rows, key=lambda row: ((row.name or row.student).casefold(), row.student))
+
+
+@dataclass(frozen=True)
+class _Attempts:
+    """What is shown of a student's attempts."""
+
+    count: int
+    state: SubmissionState
+    counting: Any
+    """The attempt that counts, if one does."""
+    error: str
+    """Why the grading of an attempt failed; of several, the last one's."""
 
 
 @dataclass
@@ -630,7 +683,7 @@ class _Found:
     """What the databases have of an assignment, by student."""
 
     totals: Totals
-    attempts: dict[str, list[Any]]
+    attempts: dict[str, _Attempts]
     roster: set[str]
     released: dict[str, tuple[float, float]]
     deliveries: dict[str, tuple[DeliveryState, str]]
@@ -638,8 +691,8 @@ class _Found:
 
 
 def _row(found: _Found, student: str, name: str) -> Row:
-    attempts = found.attempts.get(student, [])
-    counting = next((one for one in attempts if one.counts), None)
+    attempts = found.attempts.get(student)
+    counting = attempts.counting if attempts else None
     total = found.totals.students.get(student)
     extension = found.extensions.get(student, (total and total.extension) or 0.0)
     received = counting.received if counting else None
@@ -652,8 +705,8 @@ def _row(found: _Found, student: str, name: str) -> Row:
         student=student,
         name=name,
         on_roster=student in found.roster,
-        attempts=len(attempts),
-        state=_state(attempts) or ("graded" if marked else None),
+        attempts=attempts.count if attempts else 0,
+        state=attempts.state if attempts else ("graded" if marked else None),
         submission=counting.id if counting else None,
         received=received,
         score=marked.score if marked else None,
@@ -663,13 +716,18 @@ def _row(found: _Found, student: str, name: str) -> Row:
         extension=extension,
         needs_person=marked is not None and marked.needs_person,
         problem=counting.problem if counting else "",
-        faults=tuple(counting.faults) if counting else (),
-        error=next((one.error for one in reversed(attempts) if one.error), ""),
+        faults=_faults(counting.faults) if counting else (),
+        error=attempts.error if attempts else "",
         released=released,
         released_maximum=released_maximum,
         delivery=delivery,
         delivery_error=delivery_error,
     )
+
+
+def _faults(text: str) -> Sequence[str]:
+    """A list of faults from its JSON, which is that of an empty one for almost all attempts."""
+    return () if text == "[]" else tuple(json.loads(text))
 
 
 def _marked(counting: Any, total: Total | None) -> Any:
@@ -679,39 +737,58 @@ def _marked(counting: Any, total: Total | None) -> Any:
     return total if total is not None and total.graded else None
 
 
-def _state(attempts: Sequence[Any]) -> SubmissionState | None:
-    states: list[SubmissionState] = [one.state for one in attempts]
-    for state in _WAITING:
-        if state in states:
-            return state
-    return states[-1] if states else None
-
-
 def _late(facts: Facts, received: float | None, extension: float) -> float:
     if facts.deadline is None or received is None:
         return 0.0
     return max(0.0, received - facts.deadline - extension)
 
 
-def _summaries(session: Session, assignment: str) -> dict[str, list[Any]]:
-    """What is shown of each attempt, by student, the first one first."""
+def _summaries(
+    session: Session, assignment: str, students: Sequence[str] | None
+) -> dict[str, _Attempts]:
+    """What is shown of the attempts, by student: counted there, and only what counts is read."""
+    of_these = _these(Submission, assignment, students)
+    counting = _read(session, Submission.counts, *of_these)
+    failed = _read(session, Submission.error != "", *of_these)
+    numbers = [
+        func.max(case((Submission.state == state, Submission.number), else_=0))
+        for state in (*_WAITING, "failed")
+    ]
+    rows = session.connection().execute(
+        select(Submission.student, func.count(), func.max(Submission.number), *numbers)
+        .where(*of_these)
+        .group_by(Submission.student)
+    )
+    found = {}
+    for student, count, last, *waiting, last_failed in rows.all():
+        state: SubmissionState = "failed" if last_failed == last else "graded"
+        state = next(
+            (name for name, number in zip(_WAITING, waiting, strict=True) if number), state
+        )
+        error = failed[student].error if student in failed else ""
+        found[student] = _Attempts(count, state, counting.get(student), error)
+    return found
+
+
+def _these(table: Any, assignment: str, students: Sequence[str] | None) -> list[Any]:
+    """The conditions for rows of an assignment, of some students or of all."""
+    of_these: list[Any] = [table.assignment == assignment]
+    return of_these if students is None else [*of_these, table.student.in_(students)]
+
+
+def _read(session: Session, *conditions: Any) -> dict[str, Any]:
+    """What is shown of some attempts, by student; of several, of the last one."""
     columns = (
-        *(Submission.student, Submission.id, Submission.received, Submission.state),
-        *(Submission.counts, Submission.in_gradebook, Submission.score, Submission.penalty),
-        *(Submission.needs_person, Submission.problem, Submission.faults, Submission.error),
+        *(Submission.student, Submission.id, Submission.received),
+        *(Submission.in_gradebook, Submission.score, Submission.penalty),
+        *(Submission.needs_person, Submission.problem, Submission.error),
     )
-    rows: Any = session.execute(
-        select(*columns)
-        .where(Submission.assignment == assignment)
-        .order_by(Submission.student, Submission.number)
-    )
-    found: dict[str, list[Any]] = defaultdict(list)
-    for row in rows:
-        found[row.student].append(row)
-    return dict(found)
+    query = select(*columns, cast(Submission.faults, Text).label("faults"))
+    rows = session.connection().execute(query.where(*conditions).order_by(Submission.number))
+    return {row.student: row for row in rows.all()}
 
 
-def _roster(session: Session, assignment: str) -> set[str]:
+def _roster(session: Session, assignment: str, students: Sequence[str] | None) -> set[str]:
     """The students of the LMS's courses that have the assignment; of all, if none has it yet."""
     query = (
         select(Identity.student)
@@ -721,22 +798,31 @@ def _roster(session: Session, assignment: str) -> set[str]:
     contexts = set(session.scalars(select(Link.context_id).where(Link.assignment == assignment)))
     if contexts:
         query = query.where(Enrolment.context_id.in_(contexts))
-    return set(session.scalars(query))
+    return set(session.scalars(_only(query, students)))
 
 
-def _released(session: Session, assignment: str) -> dict[str, tuple[float, float]]:
+def _only(query: _Query, students: Sequence[str] | None) -> _Query:
+    """A query of identities, for some students or for all."""
+    return query if students is None else query.where(Identity.student.in_(students))
+
+
+def _released(
+    session: Session, assignment: str, students: Sequence[str] | None
+) -> dict[str, tuple[float, float]]:
     rows = session.execute(
         select(Released.student, Released.score, Released.maximum).where(
-            Released.assignment == assignment
+            *_these(Released, assignment, students)
         )
     )
     return {student: (score, maximum) for student, score, maximum in rows}
 
 
-def _delivery_states(session: Session, assignment: str) -> dict[str, tuple[DeliveryState, str]]:
+def _delivery_states(
+    session: Session, assignment: str, students: Sequence[str] | None
+) -> dict[str, tuple[DeliveryState, str]]:
     """How far the scores of each student are; of several, the one that is worst off."""
     items = select(Link.line_item).where(Link.assignment == assignment, Link.line_item != "")
-    rows = session.execute(
+    query = (
         select(Identity.student, Delivery.state, Delivery.error)
         .select_from(Delivery)
         .join(Registration, Registration.id == Delivery.registration)
@@ -749,20 +835,23 @@ def _delivery_states(session: Session, assignment: str) -> dict[str, tuple[Deliv
         .where(Delivery.line_item.in_(items))
     )
     found: dict[str, tuple[DeliveryState, str]] = {}
-    for student, state, error in rows:
+    for student, state, error in session.connection().execute(_only(query, students)).all():
         before = found.get(student)
         if before is None or _WORST_FIRST.index(state) < _WORST_FIRST.index(before[0]):
             found[student] = (state, error)
     return found
 
 
-def _extensions(session: Session, assignment: str) -> dict[str, float]:
+def _extensions(
+    session: Session, assignment: str, students: Sequence[str] | None = None
+) -> dict[str, float]:
     rows = session.execute(
-        select(Extension.student, Extension.seconds).where(Extension.assignment == assignment)
+        select(Extension.student, Extension.seconds).where(*_these(Extension, assignment, students))
     )
     return {student: seconds for student, seconds in rows}
 
 
-def _names(session: Session) -> Iterable[tuple[str, str]]:
-    rows: Any = session.execute(select(Identity.student, Identity.name))
+def _names(session: Session, students: Sequence[str] | None) -> Iterable[tuple[str, str]]:
+    query = _only(select(Identity.student, Identity.name), students)
+    rows: Any = session.connection().execute(query).all()
     return [(student, name) for student, name in rows]
