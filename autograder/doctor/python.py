@@ -17,6 +17,7 @@ _DISTRIBUTION: Final = "pytorch-autograder"
 _NEEDED_FOR: Final = {
     "lms": "`autograder serve` and `autograder lms`",
     "postgres": "a database in PostgreSQL",
+    "workers": "`autograder worker`, `grade --db` and `serve --workers`",
 }
 """The extras that users may want, and what for."""
 _TORCH: Final = """

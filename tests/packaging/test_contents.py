@@ -38,7 +38,7 @@ for module in pkgutil.walk_packages(autograder.__path__, "autograder.", onerror=
         importlib.import_module(module.name)
         print(module.name)
 """
-_RUN_BY_ALEMBIC: Final = ("autograder.lms.migrations.env",)
+_RUN_BY_ALEMBIC: Final = ("autograder.lms.migrations.env", "autograder.workers.migrations.env")
 """Can be imported only while Alembic runs it."""
 
 
@@ -96,7 +96,7 @@ def test_what_the_wheel_says_of_itself_is_valid(metadata: Metadata) -> None:
     assert str(metadata.version) == autograder.__version__
     assert metadata.description_content_type == "text/markdown"
     assert metadata.description == (ROOT / "README.md").read_text(encoding="utf-8")
-    assert set(metadata.provides_extra or ()) == {"lms", "postgres", "docs", "dev"}
+    assert set(metadata.provides_extra or ()) == {"lms", "postgres", "workers", "docs", "dev"}
 
 
 def test_every_module_of_the_wheel_can_be_imported(installed: Installed, tmp_path: Path) -> None:
