@@ -403,13 +403,27 @@ def issue_tickets(engine: Engine, app: App) -> int:
         LIMIT 1000
     """)
     with transaction(engine) as session:
-        if not session.scalar(select(func.pg_try_advisory_xact_lock(0x7469636B))):
-            return 0  # another worker does it
         found = session.execute(jobs).all()
         tickets = [_ticket(c, s, b, urgency * _BAND - turn) for c, s, b, urgency, turn in found]
         if tickets:
             app.job_manager.batch_defer_jobs(tickets, connection=driver_connection(session))
     return len(tickets)
+
+
+def leads(engine: Engine, worker: int, dead_seconds: float) -> bool:
+    """Whether a worker is the one that sees to what dead ones have left: the oldest that lives.
+
+    Args:
+        engine: the queue's database.
+        worker: procrastinate's number of it.
+        dead_seconds: a worker that says nothing for so long is dead.
+    """
+    oldest = text(
+        "SELECT min(id) FROM procrastinate_workers "
+        "WHERE last_heartbeat > now() - make_interval(secs => :seconds)"
+    )
+    with Session(engine) as session:
+        return bool(session.scalar(oldest, {"seconds": dead_seconds}) == worker)
 
 
 # Following

@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 
 from autograder.bridge.parcels import ParcelError
 from autograder.workers import queue
-from autograder.workers.database import open_app, told
+from autograder.workers.database import open_app
 from autograder.workers.needs import differences
 from autograder.workers.queue import BusyError, ElsewhereError, LeaseError, Taken
 from autograder.workers.slots import Courses, EndedError, Slots, StoppedError
@@ -155,17 +155,21 @@ class GradingWorker:
             try:
                 await self._work(ready)
             except _AWAY as error:
-                _log.warning("the database is away, and is tried again: %s", self._told(error))
+                self._tell_away(error)
             if time.monotonic() - began > _PAUSES[-1]:
                 tries = 0
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), _PAUSES[min(tries, len(_PAUSES) - 1)])
             tries += 1
 
-    def _told(self, error: BaseException) -> str:
-        if isinstance(error, DBAPIError):
-            return told(self._url, error)
-        return " ".join(str(error.__cause__ or error).split()) or type(error).__name__
+    def _tell_away(self, error: BaseException) -> None:
+        """Say why it begins anew."""
+        cause = error.orig if isinstance(error, DBAPIError) else error.__cause__ or error
+        if isinstance(cause, psycopg.errors.ForeignKeyViolation):  # its own row is gone
+            _log.warning("this worker was taken for dead, and begins anew")
+            return
+        lines = str(cause).splitlines() or [type(cause).__name__]
+        _log.warning("the database is away, and is tried again: %s", lines[0])
 
     def _stop(self) -> None:
         """Take nothing new; the second time, end what runs."""
@@ -223,7 +227,7 @@ class GradingWorker:
                     said = dict(self._refused)
                 if time.monotonic() >= rescues_at:
                     rescues_at = time.monotonic() + self._dead_seconds / 4
-                    await self._rescue(app)
+                    await self._rescue(app, worker.worker_id)
             self._healthy_at = time.monotonic()
             await asyncio.sleep(_LOOK_SECONDS if worker.worker_id is not None else _START_SECONDS)
 
@@ -241,8 +245,10 @@ class GradingWorker:
         self._refused = found
         self._observer.refuses(found)
 
-    async def _rescue(self, app: App) -> None:
-        """Have others take what dead workers had, and what has no ticket."""
+    async def _rescue(self, app: App, number: int) -> None:
+        """Have others take what dead workers had, and what has no ticket, if nobody else does."""
+        if not await asyncio.to_thread(queue.leads, self._engine, number, self._dead_seconds):
+            return
         manager = app.job_manager
         stalled = await manager.get_stalled_jobs(seconds_since_heartbeat=self._dead_seconds)
         for job in stalled:

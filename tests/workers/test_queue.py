@@ -286,6 +286,14 @@ def test_who_has_lost_a_ticket_is_given_another_one(desk: Desk) -> None:
     assert sorted(desk.order()) == [("course", "ana"), ("course", "eva")]
 
 
+def test_the_oldest_living_worker_sees_to_what_dead_ones_have_left(desk: Desk) -> None:
+    with desk.engine.begin() as connection:
+        add = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '{}')"
+        for age in ("1 hour", "1 second", "1 second"):
+            connection.execute(text(add.format(age)))
+    assert [queue.leads(desk.engine, number, 30) for number in (1, 2, 3)] == [False, True, False]
+
+
 # The database
 
 
