@@ -4,8 +4,9 @@
    with 100,000 waiting.
 2. *Real workers*: the course's own graders on correct submissions, with one worker and with two, of
    one place each; how much of the time of a place is grading, and Postgres's CPU for each.
-3. *Simulated workers*: 10, 100 and 1,000 that sleep a second instead of grading: how many of the
-   submissions that they could take they get, and Postgres's CPU.
+3. *Simulated workers*: 10, 100 and 1,000 that sleep instead of grading, and ask every two seconds
+   what waits, as workers do: how many of the submissions that they could take they get, and
+   Postgres's CPU. The many sleep longer, since all of them share this machine with Postgres.
 
 Figures are for comparison within a run: machines differ, and this one does other work.
 """
@@ -39,7 +40,9 @@ _BUNDLE: Final = CourseBundle("course", {}, b"a version of a course")
 _PARCEL_BYTES: Final = 20_000
 """About what a notebook of this course takes when it is compressed."""
 _RESULT_BYTES: Final = 40_000
-_SLEEP_SECONDS: Final = 1.0
+_SLEEPS: Final = {10: 1.0, 100: 2.0, 1000: 20.0}
+"""How long each of so many simulated workers sleeps instead of grading."""
+_LOOK_SECONDS: Final = 2.0
 _ASSIGNMENT: Final = "gradientes"
 _WARM: Final = 4
 """Submissions for each worker that are graded before it is measured: its process is there then."""
@@ -213,10 +216,12 @@ def _step(server: Server, waiting: int, count: int) -> Step:
     return made
 
 
-def _simulate(server: Server, workers: int, seconds: float) -> Simulated:
+def _simulate(server: Server, workers: int, rounds: int) -> Simulated:
     """Have threads do as workers do, each with a connection of its own."""
+    sleeps = _SLEEPS[workers]
+    seconds = rounds * sleeps
     desk = Desk(server.new_database())
-    desk.enqueue(int(workers * seconds / _SLEEP_SECONDS * 1.1) + 50)
+    desk.enqueue(workers * (rounds + 1))
     until = [0.0]
     times = [_times() for _ in range(workers)]
     engines = [create_engine(desk.engine.url, pool_size=1, max_overflow=0) for _ in range(workers)]
@@ -224,26 +229,31 @@ def _simulate(server: Server, workers: int, seconds: float) -> Simulated:
         engine.connect().close()
 
     def work(number: int) -> None:
-        time.sleep(_SLEEP_SECONDS * number / workers)  # they did not begin in the same moment
-        while time.perf_counter() < until[0] and desk.serve(
-            engines[number], lambda: time.sleep(_SLEEP_SECONDS), times[number]
-        ):
+        time.sleep(sleeps * number / workers)  # they did not begin in the same moment
+
+        def sleep() -> None:
+            end = time.perf_counter() + sleeps
+            while (left := end - time.perf_counter()) > 0:
+                queue.bundles_waiting(engines[number])
+                time.sleep(min(left, _LOOK_SECONDS))
+
+        while time.perf_counter() < until[0] and desk.serve(engines[number], sleep, times[number]):
             pass
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(workers)]
     before, began = server.cpu_seconds(), time.perf_counter()
-    until[0] = began + seconds
+    until[0] = began + sleeps + seconds
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    took = time.perf_counter() - began
+    took = time.perf_counter() - began - sleeps  # as long as not all had begun, or not all ended
     cpu = server.cpu_seconds() - before
     for engine in (*engines, desk.engine):
         engine.dispose()
     done = sum(len(one["end"]) for one in times)
     return Simulated(
-        workers, workers / _SLEEP_SECONDS, done / took,
+        workers, workers / sleeps, done / took,
         statistics.median(value for one in times for value in one["fetch"]), cpu / took,
     )  # fmt: skip
 
@@ -303,8 +313,10 @@ def main() -> None:
         for waiting in (0, 100_000):
             figures.steps.append(_step(server, waiting, 100 if wanted.quick else 1000))
             print(figures.steps[-1])
-        for workers in (10, 100) if wanted.quick else (10, 100, 1000):
-            figures.simulated.append(_simulate(server, workers, 5 if wanted.quick else 20))
+        for workers, rounds in (
+            ((10, 5), (100, 2)) if wanted.quick else ((10, 20), (100, 10), (1000, 2))
+        ):
+            figures.simulated.append(_simulate(server, workers, rounds))
             print(figures.simulated[-1])
         for workers in (1, 2):
             figures.real.append(
