@@ -80,9 +80,14 @@ def open_queue(url: URL) -> Engine:
     return engine
 
 
-def told(url: URL, error: DBAPIError) -> str:
-    """What the driver says of the database, in one sentence without the password."""
-    reason = " ".join(str(error.orig).split())
+def told(url: URL, error: BaseException) -> str:
+    """What the driver says of the database, in one sentence without the password.
+
+    Args:
+        url: the database's.
+        error: SQLAlchemy's or procrastinate's.
+    """
+    reason = " ".join(str(error.orig if isinstance(error, DBAPIError) else error.__cause__).split())
     return (
         f"the database {url.render_as_string(hide_password=True)} cannot be used: {reason}. "
         "Does it run, does the database exist, and may this user make tables in it?"

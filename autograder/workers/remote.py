@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from procrastinate import App
+from procrastinate.exceptions import ConnectorException
 from sqlalchemy import Engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
@@ -32,6 +33,8 @@ _AWAY_SECONDS: Final = 120.0
 """So long a database may be away while a class is followed."""
 SILENT_SECONDS: Final = 30.0
 _SAY_SECONDS: Final = 10.0
+_DEFAULTS: Final = {"host": "localhost", "port": 5432}
+"""Of a Postgres URL (libpq)."""
 
 
 @dataclass
@@ -80,12 +83,10 @@ def _require_gradebook_in(course: Course, url: URL) -> None:
     wanted = url.set(password=None).render_as_string()
     raise CourseError(
         f"workers write into the gradebook of the queue's database, and this course reads "
-        f"{own.render_as_string(hide_password=True)}: set c.CourseDirectory.db_url = "
-        f'"{wanted}" in {course.root / "nbgrader_config.py"}, then run `autograder release`'
+        f"{own.render_as_string(hide_password=True)}: run `autograder gradebook copy --to "
+        f"{wanted}`, which brings its scores along, and then set c.CourseDirectory.db_url = "
+        f'"{wanted}" in {course.root / "nbgrader_config.py"}'
     )
-
-
-_DEFAULTS: Final = {"host": "localhost", "port": 5432}
 
 
 def run(
@@ -221,9 +222,9 @@ def _database_told(opened: Queue) -> Iterator[None]:
     """Say in one sentence what the driver says of the queue's database.
 
     Raises:
-        GradebookError: in the place of a ``DBAPIError``.
+        GradebookError: in the place of SQLAlchemy's or procrastinate's error.
     """
     try:
         yield
-    except DBAPIError as error:
+    except (DBAPIError, ConnectorException) as error:
         raise GradebookError(told(opened.url, error)) from error

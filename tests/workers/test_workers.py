@@ -17,9 +17,10 @@ from sqlalchemy import Engine, text, update
 
 from autograder.bridge.course import Course
 from autograder.workers.schema import Bundle
+from tests import postgres
 from tests.bench.faults import prove
 from tests.small_course import make_course, nbgrader_cell, notebook_of
-from tests.workers.quick_course import hand_in
+from tests.workers.quick_course import hand_in, make_quick_course
 from tests.workers.running import RunningWorker
 
 GRADER = """
@@ -143,6 +144,32 @@ def test_what_cannot_be_graded_is_set_aside_with_its_reason_and_the_rest_is_grad
     assert "it fails" in told["eva"]["error"]
     assert "the process that worked on it ended" in told["leo"]["error"]
     assert "some submissions were not graded" in graded.stderr
+
+
+def test_a_class_is_graded_although_the_database_restarts(
+    postgres_programs: Path, tmp_path: Path
+) -> None:
+    with postgres.running(postgres_programs) as server:
+        url = server.new_database()
+        course = make_quick_course(tmp_path, url)
+        for number in range(6):
+            hand_in(course, f"student-{number}", "5", seconds=0.5)
+        worker = RunningWorker(url, tmp_path, "worker")
+        try:
+            worker.wait_until_ready()
+            with subprocess.Popen(
+                command(course, "grade", "--db", url, "--json"), stdout=subprocess.PIPE, text=True
+            ) as following:
+                while not postgres.rows(url, "SELECT 1 FROM queue_result"):
+                    time.sleep(0.1)
+                server.stop()
+                time.sleep(2)
+                server.start()
+                told, _none = following.communicate(timeout=180)
+        finally:
+            worker.end()
+    assert following.returncode == 0
+    assert scores(told) == {f"student-{number}": 5.0 for number in range(6)}
 
 
 def test_ctrl_c_leaves_the_workers_at_work_and_attach_comes_back(
