@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from procrastinate import App
 from procrastinate.jobs import Job
-from sqlalchemy import ColumnElement, Engine, exists, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Engine, delete, exists, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_unless
 from sqlalchemy.orm import Session, undefer
 
@@ -31,6 +31,9 @@ MOST_FAILURES: Final = 3
 """So often a grading may fail before it is set aside."""
 MOST_INTERRUPTIONS: Final = 10
 """So often it may begin and not end: each time, the worker or its machine ended."""
+KEPT_SECONDS: Final = 30 * 86_400.0
+"""How long it stays known, without its bytes, what came of a submission that is collected."""
+_UNUSED_SECONDS: Final = 86_400.0
 _BAND: Final = 1_000_000_000
 """Between two urgencies, in procrastinate's priority of 32 bits."""
 _NAME_LENGTH: Final = 32
@@ -112,7 +115,9 @@ def send_bundle(engine: Engine, bundle: CourseBundle) -> str:
         "content": bundle.content, "created": time.time(),
     }  # fmt: skip
     with transaction(engine) as session:
-        session.execute(insert_unless(Bundle).values(row).on_conflict_do_nothing())
+        known = insert_unless(Bundle).values(row)
+        again = {"created": known.excluded.created}  # so that `clean` leaves it
+        session.execute(known.on_conflict_do_update(index_elements=["hash"], set_=again))
     return bundle.hash
 
 
@@ -424,6 +429,15 @@ def leads(engine: Engine, worker: int, dead_seconds: float) -> bool:
     )
     with Session(engine) as session:
         return bool(session.scalar(oldest, {"seconds": dead_seconds}) == worker)
+
+
+def clean(engine: Engine) -> None:
+    """Remove what courses have long collected, and versions of courses that nothing needs."""
+    month, day = time.time() - KEPT_SECONDS, time.time() - _UNUSED_SECONDS
+    with transaction(engine) as session:
+        session.execute(delete(Submission).where(Submission.collected, Submission.queued < month))
+        used = exists().where(Submission.bundle == Bundle.hash)
+        session.execute(delete(Bundle).where(Bundle.created < day, ~used))
 
 
 # Following

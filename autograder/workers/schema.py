@@ -42,6 +42,7 @@ class Bundle(Base):
     """What a worker must have, by name: the engine, Python and packages, each with its version."""
     content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     created: Mapped[float] = mapped_column(Float)
+    """When it was sent last."""
 
 
 class Submission(Base):

@@ -33,6 +33,7 @@ DEAD_SECONDS: Final = 30.0
 """Who has said nothing for so long is taken for dead."""
 _LOOK_SECONDS: Final = 2.0
 _START_SECONDS: Final = 0.1
+_CLEAN_SECONDS: Final = 3600.0
 _BUSY_SECONDS: Final = 2.0
 _PAUSES: Final = (1.0, 2.0, 5.0, 10.0)
 """Between tries to reach a database that is away."""
@@ -124,6 +125,7 @@ class GradingWorker:
         self._bundles: frozenset[str] = frozenset()
         """The versions of courses that it grades."""
         self._refused: dict[str, str] = {}
+        self._cleans_at = 0.0
         self._worker: Worker | None = None
 
     def is_healthy(self) -> bool:
@@ -255,6 +257,9 @@ class GradingWorker:
             with suppress(ConnectorException):  # another worker was quicker
                 await manager.retry_job(job)
         await asyncio.to_thread(queue.issue_tickets, self._engine, self._tickets)
+        if time.monotonic() >= self._cleans_at:
+            self._cleans_at = time.monotonic() + _CLEAN_SECONDS
+            await asyncio.to_thread(queue.clean, self._engine)
 
     # One ticket
 

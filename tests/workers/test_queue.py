@@ -1,5 +1,7 @@
 """The queue: what is queued once, taken in order, stored once, and set aside with its reason."""
 
+import time
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -24,7 +26,7 @@ from autograder.workers.queue import (
     Parcel,
     Taken,
 )
-from autograder.workers.schema import Base, Result, Submission
+from autograder.workers.schema import Base, Bundle, Result, Submission
 from tests.postgres import execute, new_database, rows
 
 BUNDLE = CourseBundle("course", {}, b"a version of a course")
@@ -292,6 +294,36 @@ def test_the_oldest_living_worker_sees_to_what_dead_ones_have_left(desk: Desk) -
         for age in ("1 hour", "1 second", "1 second"):
             connection.execute(text(add.format(age)))
     assert [queue.leads(desk.engine, number, 30) for number in (1, 2, 3)] == [False, True, False]
+
+
+def test_what_was_collected_long_ago_is_removed_with_the_version_that_nothing_needs(
+    desk: Desk,
+) -> None:
+    old, fresh = desk.queue("ana"), desk.queue("eva")
+    open_one = desk.queue("leo", bundle=OTHER)
+    for student in ("ana", "eva"):
+        queue.finish(desk.engine, desk.taken(student), GRADED, b"", "here")
+    queue.collect(desk.engine, [old, fresh])
+    past = {"long_ago": time.time() - queue.KEPT_SECONDS - 1}
+    with desk.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE queue_submission SET queued = :long_ago WHERE NOT id = :fresh"),
+            {**past, "fresh": fresh},
+        )
+        connection.execute(text("UPDATE queue_bundle SET created = :long_ago"), past)
+    queue.clean(desk.engine)
+    with Session(desk.engine) as session:
+        assert session.scalars(select(Submission.id).order_by(Submission.id)).all() == [
+            fresh,
+            open_one,
+        ]
+        assert session.scalars(select(Result.submission_id)).all() == [fresh]
+        assert len(session.scalars(select(Bundle.hash)).all()) == 2
+        session.execute(text("UPDATE queue_submission SET collected = true, queued = 0"))
+        session.commit()
+    queue.clean(desk.engine)
+    with Session(desk.engine) as session:
+        assert session.scalars(select(Bundle.hash)).all() == []
 
 
 # The database
