@@ -239,10 +239,10 @@ def test_what_fails_again_is_set_aside_with_its_reason_and_the_next_one_goes_on(
 ) -> None:
     first, second = desk.queue("ana", "first"), desk.queue("ana", "second")
     job = desk.begin("ana")
-    for time in range(1, MOST_FAILURES + 1):
+    for attempt in range(1, MOST_FAILURES + 1):
         taken = desk.take(job, "ana")
         assert taken is not None
-        assert queue.fail(desk.engine, taken, "torch is tired") == (time == MOST_FAILURES)
+        assert queue.fail(desk.engine, taken, "torch is tired") == (attempt == MOST_FAILURES)
     assert desk.state(first) == ("set aside", "torch is tired")
     taken = desk.take(job, "ana")
     assert taken is not None
