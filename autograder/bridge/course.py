@@ -358,8 +358,7 @@ class Course:
         if problem := _name_problem(student):
             return Summary(assignment, student, error=problem)
         path = record.path_of(self.root, assignment, student)
-        stamp = self._stamp(assignment, student)
-        depends_on = digest(stamp, self._inputs(assignment))
+        stamp, depends_on = self.inputs_of(assignment, student)
         known = Record() if force else Record.read(path)
         if known.inputs == depends_on and (
             unchanged := self._unchanged(known, assignment, student)
@@ -373,6 +372,16 @@ class Course:
             return self._store_missing(assignment, student)
         return Due(stamp, depends_on, known)
 
+    def inputs_of(self, assignment: str, student: str) -> tuple[str, str]:
+        """Digests of what was handed in, and of all that its grading depends on.
+
+        Raises:
+            CourseError: the assignment is not released.
+            DBAPIError: the gradebook cannot be read.
+        """
+        stamp = self._stamp(assignment, student)
+        return stamp, digest(stamp, self._inputs(assignment))
+
     def forget_inputs(self) -> None:
         """Look anew at what gradings depend on, where this object outlives a command."""
         self._inputs_of.clear()
@@ -382,7 +391,7 @@ class Course:
         known = Record.read(record.path_of(self.root, assignment, student))
         return (
             not _name_problem(student)
-            and known.inputs == digest(self._stamp(assignment, student), self._inputs(assignment))
+            and known.inputs == self.inputs_of(assignment, student)[1]
             and self._unchanged(known, assignment, student) is not None
         )
 

@@ -63,12 +63,13 @@ def worker(
     dead_after: float,
     allow_unsafe: bool,
 ) -> None:
-    """Grade what `autograder grade --db` queues; start it on as many machines as you like.
+    """Grade what is queued, on as many machines as you like.
 
-    It needs no course and no shared folder: what it grades comes from the database. It grades
-    only courses whose packages are installed here in the same versions, and says which it does
-    not. Ctrl-C or SIGTERM: what runs is finished, and nothing new is taken; a second one ends it
-    at once, and other workers grade what was cut.
+    Start it on each: `grade --db` and `serve --workers` fill the queue. It needs no course and no
+    shared folder: what it grades comes from the database. It grades only courses whose packages
+    are installed here in the same versions, and says which it does not. Ctrl-C or SIGTERM: what
+    runs is finished, and nothing new is taken; a second one ends it at once, and other workers
+    grade what was cut.
 
     \b
     Examples:

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Final
 
 from autograder import pool
-from autograder.bridge.course import Course, CourseError, Due, Summary
+from autograder.bridge.course import Course, CourseError, Summary
 from autograder.bridge.handin import HandIn, Marked, held_inputs, place
 from autograder.bridge.parcels import ParcelError, pack_files
 from autograder.bridge.record import digest
@@ -117,7 +117,7 @@ class _Service:
     def _version(self) -> str:
         """The hash of the course as it is now, which workers can fetch."""
         if (held := held_inputs(self._course)) != self._held:
-            self._course = Course(self._course.root)
+            self._course.forget_inputs()
             made = make_bundle(self._course)
             self._bundle, self._held = queue.send_bundle(self._opened.engine, made), held
         return self._bundle
@@ -149,10 +149,9 @@ class _Service:
             return marked
         try:
             place(self._course, hand_in)
-            due = self._course.due(*name, force=True)
-            inputs = stamp = ""  # unless the course is as it was for the worker
-            if isinstance(due, Due) and one.bundle == self._version():
-                inputs, stamp = due.inputs, due.stamp
+            stamp = inputs = ""  # unless the course is as it was for the worker
+            if one.bundle == self._version():
+                stamp, inputs = self._course.inputs_of(*name)
             marked.pages = keep_graded(self._course, *name, one.content, inputs=inputs, stamp=stamp)
         except (ParcelError, CourseError, OSError) as error:
             return Summary(*name, error=f"what was graded cannot be kept: {error}")

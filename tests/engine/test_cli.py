@@ -133,7 +133,7 @@ def test_the_same_options_are_explained_in_the_same_words() -> None:
         for option in command.params:
             if isinstance(option, click.Option):
                 told.setdefault(option.opts[-1], set()).add((option.help, option.metavar))
-    of_its_own = {"--to", "--force", "--port", "--url", "--name", "--dry-run"}
+    of_its_own = {"--db", "--to", "--force", "--port", "--url", "--name", "--dry-run"}
     assert {name: words for name, words in told.items() if len(words) > 1}.keys() <= of_its_own
 
 

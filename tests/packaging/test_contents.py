@@ -38,6 +38,8 @@ for module in pkgutil.walk_packages(autograder.__path__, "autograder.", onerror=
         importlib.import_module(module.name)
         print(module.name)
 """
+_OF_EXTRAS: Final = ("lms", "web", "demo_platform", "workers", "__pycache__")
+"""The rooms that need what only an extra installs."""
 _RUN_BY_ALEMBIC: Final = ("autograder.lms.migrations.env", "autograder.workers.migrations.env")
 """Can be imported only while Alembic runs it."""
 
@@ -151,7 +153,7 @@ def test_what_only_an_extra_brings_is_imported_by_the_rooms_of_that_extra_alone(
     plain = [str(one) for one in metadata.requires_dist or () if "extra ==" not in str(one.marker)]
     there = {canonicalize_name(one.metadata["Name"]) for one in needed(plain)}
     for room in sorted(PACKAGE.iterdir()):
-        if room.is_dir() and room.name not in ("lms", "web", "demo_platform", "__pycache__"):
+        if room.is_dir() and room.name not in _OF_EXTRAS:
             for top, where in _imported(room).items():
                 assert canonicalize_name(_PROVIDERS.get(top, top)) in there, (top, where)
 

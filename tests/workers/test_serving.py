@@ -63,7 +63,7 @@ def test_an_attempt_is_graded_by_a_worker_and_its_feedback_is_there(
     assert world.submitted_x("ana") == 7.0
     assert (world.root / "autograded/ana/one/one.ipynb").is_file()
     assert not list((world.root / "autograded/ana/one").glob(".autograder*"))
-    assert "x = 7" in page_of(world)
+    assert "one: 7 of 10 points" in page_of(world)
     assert world.course.is_current("one", "ana")
 
 
