@@ -303,4 +303,4 @@ def test_grading_a_submission_anew_takes_few_statements_however_many_cells_it_ha
     finally:
         event.remove(Engine, "after_cursor_execute", note)
     assert anew <= 25 and len(updates) == 1
-    assert len(statements) == 1
+    assert len(statements) <= 4  # by the one index of nbgrader that helps (`bridge/stored.py`)
