@@ -6,25 +6,25 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 
 class DatabaseError(Exception):
     """The database cannot be used; the message says why and how to mend it."""
 
 
-def configuration(migrations: Path) -> Config:
+def _configuration(migrations: Path) -> Config:
     """Alembic's configuration, without a file, for a folder of migrations."""
     config = Config()
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     return config
 
 
-def upgrade(engine: Engine, migrations: Path, version_table: str) -> None:
-    """Bring tables to the newest schema, all in one transaction.
+def upgrade(connection: Connection, migrations: Path, version_table: str) -> None:
+    """Bring tables to the newest schema, in a transaction of the caller's.
 
     Args:
-        engine: the database.
+        connection: of the database.
         migrations: the folder of Alembic's migrations.
         version_table: the table with the version of the schema that these migrations make.
 
@@ -32,13 +32,7 @@ def upgrade(engine: Engine, migrations: Path, version_table: str) -> None:
         DatabaseError: a newer version of this program has made the tables.
         DBAPIError: the database refuses.
     """
-    with engine.begin() as connection:
-        upgrade_with(connection, migrations, version_table)
-
-
-def upgrade_with(connection: Connection, migrations: Path, version_table: str) -> None:
-    """Bring tables to the newest schema in a transaction of the caller's; as ``upgrade``."""
-    config = configuration(migrations)
+    config = _configuration(migrations)
     scripts = ScriptDirectory.from_config(config)
     known = {script.revision for script in scripts.walk_revisions()}
     context = MigrationContext.configure(connection, opts={"version_table": version_table})

@@ -22,13 +22,14 @@ from autograder.bridge.gradebook import engine_of
 
 _CONFIG_FILES: Final = ("nbgrader_config.py", "nbgrader_config.json")
 _CONFIG: Final = """\
+import os
 from traitlets.config import Config
 
 load_subconfig({config!r})
 c = get_config()
 c.merge(Config({json!r}))
 c.CourseDirectory.root = {root!r}
-c.CourseDirectory.db_url = {db_url!r}
+c.CourseDirectory.db_url = {db_url}
 c.RunGraders.secret_file = {secret!r}
 """
 _GRADED: Final = ("autograded", "feedback")
@@ -91,17 +92,34 @@ def _db_url(root: Path) -> str:
 
 def _configured(course: Course, root: Path) -> Course:
     """The copy, with the course's configuration but for its place and gradebook."""
+    write_config(
+        root,
+        course.root / "nbgrader_config.py",
+        json_of(course.root / "nbgrader_config.json"),
+        db_url=repr(_db_url(root)),
+        secret=course.settings.secret_path(),
+    )
+    return Course(root)
+
+
+def write_config(
+    root: Path, config: Path, settings: dict[str, Any], *, db_url: str, secret: Path
+) -> None:
+    """Write a copy's configuration: the course's own, but for its place, gradebook and secret.
+
+    Args:
+        root: the copy's folder.
+        config: the course's Python file.
+        settings: what its JSON file says, as ``json_of`` reads it.
+        db_url: Python code for the gradebook's address; it may use ``os``.
+        secret: the file with the course's secret.
+    """
     (root / "nbgrader_config.py").write_text(
         _CONFIG.format(
-            config=str(course.root / "nbgrader_config.py"),
-            json=_json_of(course.root / "nbgrader_config.json"),
-            root=str(root),
-            db_url=_db_url(root),
-            secret=str(course.settings.secret_path()),
+            config=str(config), json=settings, root=str(root), db_url=db_url, secret=str(secret)
         ),
         encoding="utf-8",
     )
-    return Course(root)
 
 
 def _link(course: Course, root: Path, steps: Sequence[str]) -> None:
@@ -113,7 +131,7 @@ def _link(course: Course, root: Path, steps: Sequence[str]) -> None:
             (root / path.name).symlink_to(path)
 
 
-def _json_of(path: Path) -> dict[str, Any]:
+def json_of(path: Path) -> dict[str, Any]:
     """The configuration in a JSON file, which nbgrader prefers to the Python file's."""
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return found

@@ -112,12 +112,11 @@ def _work(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # what matters is told by ours
     url = database_url(db)
-    if lacking := walls.require_walls(allow_unsafe):
+    standing = walls.examine()
+    if lacking := walls.require_walls(allow_unsafe, standing):
         print_warning(f"UNSAFE: without {', '.join(lacking)}", strong=True)
     engine = open_queue(url)
-    observer = metrics.Metrics(
-        engine, {wall.name: wall.stands for wall in walls.examine()}, dead_after
-    )
+    observer = metrics.Metrics(engine, {wall.name: wall.stands for wall in standing}, dead_after)
     working = GradingWorker(
         engine, url, cache or default_cache(), jobs=jobs, dead_seconds=dead_after,
         allow_unsafe=allow_unsafe, observer=observer,

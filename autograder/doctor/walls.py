@@ -50,14 +50,19 @@ def checks() -> Iterator[Check]:
         yield Check("submissions of strangers", "ok", "can be graded on this machine")
 
 
-def require_walls(allow_unsafe: bool) -> list[str]:
+def require_walls(allow_unsafe: bool, standing: Sequence[Standing] | None = None) -> list[str]:
     """What is missing of the minimum for untrusted submissions.
+
+    Args:
+        allow_unsafe: whether to go on all the same.
+        standing: what ``examine`` has just found, where that is known.
 
     Raises:
         JailError: something is missing, and ``allow_unsafe`` is False.
         WarmProcessError: not even an empty submission can be run.
     """
-    lacking = walls.missing_for_untrusted(_probe())
+    raised = _probe() if standing is None else [one.name for one in standing if one.stands]
+    lacking = walls.missing_for_untrusted(raised)
     if lacking and not allow_unsafe:
         raise JailError.of(lacking)
     return lacking

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-_ALWAYS: Final = ("pytest.ini", "conftest.py")
+OF_THE_ROOT: Final = ("pytest.ini", "conftest.py")
 """Files of the course's root that change what pytest does."""
 _NAMED: Final = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _TEST: Final = ("test", "Test")
@@ -36,7 +36,7 @@ def check_digests(course: Path, folder: Path) -> dict[str, str]:
         if path.name == "conftest.py":
             continue
         around = [*_conftests(course, path.parent), *data, *imported(course, path)]
-        rest = files_digest(course, [course / name for name in _ALWAYS] + around)
+        rest = files_digest(course, [course / name for name in OF_THE_ROOT] + around)
         for name, text in _parts(path.read_text(encoding="utf-8", errors="replace")):
             key = f"{path.name}::{name}" if name else path.name
             found[key] = hashlib.sha256(f"{rest}{text}".encode()).hexdigest()

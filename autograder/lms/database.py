@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from autograder.database import DatabaseError, upgrade
 
-MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _VERSION_TABLE: Final = "lms_version"
 _BUSY_SECONDS: Final = 30.0
 _BEGIN: Final = "sqlite_begin"
@@ -39,7 +39,8 @@ def open_database(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     try:
-        upgrade(engine, MIGRATIONS, _VERSION_TABLE)
+        with engine.begin() as connection:
+            upgrade(connection, _MIGRATIONS, _VERSION_TABLE)
     except DBAPIError as error:
         engine.dispose()
         raise DatabaseError(

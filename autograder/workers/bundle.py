@@ -6,7 +6,6 @@ students, and no gradebook: that is the one of the queue's own database.
 """
 
 import hashlib
-import json
 import os
 import shutil
 import sys
@@ -20,7 +19,8 @@ from autograder.bridge.course import Course, CourseError
 from autograder.bridge.keyfile import write_private
 from autograder.bridge.packages import imports_of
 from autograder.bridge.parcels import ParcelError, pack, unpack
-from autograder.grading.dependencies import imported
+from autograder.bridge.scratch import json_of, write_config
+from autograder.grading.dependencies import OF_THE_ROOT, imported
 from autograder.workers.needs import distributions_of, needs
 
 GRADEBOOK: Final = "AUTOGRADER_GRADEBOOK"
@@ -29,18 +29,6 @@ _CONFIG: Final = "nbgrader_config.py"
 _JSON: Final = "nbgrader_config.json"
 _COURSE_CONFIG: Final = "autograder_course_config.py"
 _SECRET: Final = ".autograder.secret"
-_OVER: Final = """\
-import os
-from traitlets.config import Config
-
-load_subconfig({config!r})
-c = get_config()
-c.merge(Config({json!r}))
-c.CourseDirectory.root = {root!r}
-c.CourseDirectory.db_url = os.environ[{gradebook!r}]
-c.RunGraders.secret_file = {secret!r}
-"""
-_ALWAYS: Final = ("pytest.ini", "conftest.py")
 
 
 @dataclass(frozen=True)
@@ -116,19 +104,15 @@ def open_bundle(content: bytes, root: Path) -> None:
         OSError: it cannot be written.
     """
     unpack(content, root)
-    path = root / _JSON
-    settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    path.unlink(missing_ok=True)  # nbgrader would prefer it to what is written here
+    settings = json_of(root / _JSON)
+    (root / _JSON).unlink(missing_ok=True)  # nbgrader would prefer it to what is written here
     os.chmod(root / _SECRET, 0o600)
-    (root / _CONFIG).write_text(
-        _OVER.format(
-            config=str(root / _COURSE_CONFIG),
-            json=settings,
-            root=str(root),
-            gradebook=GRADEBOOK,
-            secret=str(root / _SECRET),
-        ),
-        encoding="utf-8",
+    write_config(
+        root,
+        root / _COURSE_CONFIG,
+        settings,
+        db_url=f"os.environ[{GRADEBOOK!r}]",
+        secret=root / _SECRET,
     )
 
 
@@ -137,7 +121,7 @@ def _files(course: Course) -> Iterator[Path]:
     root = course.root
     if (root / _COURSE_CONFIG).exists():
         raise CourseError(f"{root / _COURSE_CONFIG} is in the way: rename it")
-    yield from (root / name for name in (_CONFIG, _JSON, *_ALWAYS) if (root / name).is_file())
+    yield from (root / name for name in (_CONFIG, _JSON, *OF_THE_ROOT) if (root / name).is_file())
     folders = [course.folder("source", name) for name in course.assignments()]
     folders.append(course.graders)
     code = [root / _CONFIG]

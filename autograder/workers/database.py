@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
-from autograder.database import DatabaseError, upgrade_with
+from autograder.database import DatabaseError, upgrade
 from autograder.workers.schema import QueueSchema
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -96,15 +96,11 @@ def told(url: URL, error: BaseException) -> str:
 
 def open_app(url: URL) -> App:
     """Procrastinate's application on the queue's database, to be opened by its caller."""
+    as_libpq_reads_it = url.set(drivername="postgresql").render_as_string(hide_password=False)
     connector = PsycopgConnector(
-        conninfo=libpq_url(url), kwargs=dict(_ALIVE), min_size=1, max_size=_CONNECTIONS
+        conninfo=as_libpq_reads_it, kwargs=dict(_ALIVE), min_size=1, max_size=_CONNECTIONS
     )
     return App(connector=connector)
-
-
-def libpq_url(url: URL) -> str:
-    """The URL as libpq reads it."""
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 @contextmanager
@@ -121,7 +117,7 @@ def driver_connection(session: Session) -> Any:
 
 def _upgrade_ours(connection: Connection) -> str | None:
     """Bring our tables to the newest schema; the newest of procrastinate's migrations there."""
-    upgrade_with(connection, _MIGRATIONS, _VERSION_TABLE)
+    upgrade(connection, _MIGRATIONS, _VERSION_TABLE)
     return connection.scalar(select(QueueSchema.newest))
 
 

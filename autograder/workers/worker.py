@@ -239,7 +239,7 @@ class GradingWorker:
         for bundle, (course, needs) in queue.bundles_waiting(self._engine).items():
             if lacking := differences(needs):
                 found[bundle] = f"{course}, version {bundle[:12]}: {'; '.join(lacking)}"
-            elif bundle not in self._bundles:
+            else:
                 self._bundles |= {bundle}
         for bundle, why in found.items():
             if bundle not in self._refused:

@@ -37,7 +37,7 @@ from tests import postgres
 from tests.workers import hosts
 from tests.workers.quick_course import MOST, hand_in, make_quick_course
 from tests.workers.running import DEAD_SECONDS, RunningWorker, end_all
-from tests.workers.server import Server
+from tests.workers.server import Server, server_running
 
 ATTEMPTS: Final = 5
 """Of each student, in a row."""
@@ -92,7 +92,7 @@ def world(folder: Path, workers: int) -> Iterator[World]:
         if hosts.can_be_made():
             cables = stack.enter_context(hosts.hosts(workers))
             address, network = hosts.ADDRESS, hosts.NETWORK
-        server = stack.enter_context(_server(address, network))
+        server = stack.enter_context(server_running(address, network))
         url = server.new_database()
         course = make_quick_course(folder, url)
         opened = remote.open_for(course, url)
@@ -105,20 +105,6 @@ def world(folder: Path, workers: int) -> Iterator[World]:
         for one in running:
             one.wait_until_ready()
         yield World(server, url, course, opened.engine, running, cables)
-
-
-@contextmanager
-def _server(address: str, network: str) -> Iterator[Server]:
-    programs = postgres.find()
-    assert programs is not None, "Postgres is not installed (Debian's package: postgresql)"
-    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
-        server = Server(programs, Path(folder), address, network)
-        server.start()
-        try:
-            yield server
-        finally:
-            server.freeze(False)
-            server.stop()
 
 
 def queue_submissions(made: World, count: int, chance: random.Random) -> None:

@@ -17,8 +17,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
@@ -34,7 +33,7 @@ from autograder.workers.queue import Parcel
 from tests import postgres
 from tests.bench.courses import Template, class_of
 from tests.workers.running import RunningWorker
-from tests.workers.server import Server
+from tests.workers.server import Server, server_running
 
 _BUNDLE: Final = CourseBundle("course", {}, b"a version of a course")
 _PARCEL_BYTES: Final = 20_000
@@ -97,19 +96,6 @@ class Figures:
     steps: list[Step] = field(default_factory=list)
     real: list[Real] = field(default_factory=list)
     simulated: list[Simulated] = field(default_factory=list)
-
-
-@contextmanager
-def _server() -> Iterator[Server]:
-    programs = postgres.find()
-    assert programs is not None, "Postgres is not installed (Debian's package: postgresql)"
-    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
-        server = Server(programs, Path(folder), settings=("-c", "max_connections=1100"))
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
 
 
 class Desk:
@@ -309,7 +295,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="a file to write the figures to")
     wanted = parser.parse_args()
     figures = Figures()
-    with _server() as server, tempfile.TemporaryDirectory(prefix="autograder-scale-") as folder:
+    with (
+        server_running(settings=("-c", "max_connections=1100")) as server,
+        tempfile.TemporaryDirectory(prefix="autograder-scale-") as folder,
+    ):
         for waiting in (0, 100_000):
             figures.steps.append(_step(server, waiting, 100 if wanted.quick else 1000))
             print(figures.steps[-1])

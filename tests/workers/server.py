@@ -2,6 +2,9 @@
 
 import os
 import signal
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from autograder.runner.processes import descendants
@@ -31,6 +34,29 @@ class Server(postgres.Server):
     def freeze(self, frozen: bool) -> None:
         """Have all its processes stand still, or go on."""
         signal_tree(self._process.pid, signal.SIGSTOP if frozen else signal.SIGCONT)
+
+
+@contextmanager
+def server_running(
+    address: str = "127.0.0.1", network: str = "", settings: Sequence[str] = ()
+) -> Iterator[Server]:
+    """A server that runs, also where it stands still in the end; its data end with it.
+
+    Args:
+        address: where it listens.
+        network: from where it lets everybody in, besides this machine.
+        settings: further options of its command.
+    """
+    programs = postgres.find()
+    assert programs is not None, "Postgres is not installed (Debian's package: postgresql)"
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+        server = Server(programs, Path(folder), address, network, settings)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.freeze(False)
+            server.stop()
 
 
 def _cpu_seconds(pid: int, *, ended: bool) -> float:
