@@ -19,14 +19,11 @@ from typing import Any, Final, TypeVar
 
 import sqlalchemy
 from nbgrader.api import (
-    Assignment,
-    BaseCell,
     Grade,
     Gradebook,
     InvalidEntry,
     MissingEntry,
     SubmittedAssignment,
-    SubmittedNotebook,
 )
 from nbgrader.apps import NbGrader
 from nbgrader.converters import Autograde, GenerateFeedback
@@ -153,19 +150,6 @@ class _Stored:
 def _failed(assignment: str, student: str, error: CourseError) -> Summary:
     of_gradebook = isinstance(error, GradebookError)
     return Summary(assignment, student, error=str(error), of_gradebook=of_gradebook)
-
-
-def _automatic_scores(assignment: str) -> Any:
-    """A query of the automatic scores of all submissions of an assignment: student, cell, score."""
-    return (
-        sqlalchemy.select(SubmittedAssignment.student_id, BaseCell.name, Grade.auto_score)
-        .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
-        .outerjoin(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
-        .outerjoin(Grade, Grade.notebook_id == SubmittedNotebook.id)
-        .outerjoin(BaseCell, BaseCell.id == Grade.cell_id)
-        .where(Assignment.name == assignment)
-        .order_by(SubmittedAssignment.student_id, BaseCell.name)
-    )
 
 
 def where_others_write(work: Callable[[], T]) -> T:
@@ -429,17 +413,18 @@ class Course:
             if not found:
                 return _Stored()
             query = sqlalchemy.select(
+                Grade.notebook_id,
                 sqlalchemy.func.sum(Grade.score),
                 sqlalchemy.func.sum(Grade.auto_score),
                 sqlalchemy.func.max(sqlalchemy.cast(Grade.needs_manual_grade, sqlalchemy.Integer)),
-            )
-            pages = list(pages_of(gradebook.db, cells, [student]))
+            ).group_by(Grade.notebook_id)
+            pages = pages_of(gradebook.db, cells, [student])
             sums = list(rows_of(gradebook.db, cells, pages, query, Grade))
         return _Stored(
-            float(sum(row[0] or 0.0 for row in sums)),
-            float(found[0][1]),
             float(sum(row[1] or 0.0 for row in sums)),
-            any(row[2] for row in sums),
+            float(found[0][1]),
+            float(sum(row[2] or 0.0 for row in sums)),
+            any(row[3] for row in sums),
         )
 
     def _inputs(self, assignment: str) -> str:
@@ -500,15 +485,29 @@ class Course:
         """nbgrader's gradebook, as a context manager."""
         return Gradebook(self.directory.db_url, self.directory.course_id)
 
-    def scores(self, assignment: str) -> dict[str, dict[str, float]]:
-        """The stored automatic scores: student to grade_id to score (0 where there is none)."""
+    def scores(
+        self, assignment: str, students: Collection[str] | None = None
+    ) -> dict[str, dict[str, float]]:
+        """The stored automatic scores: student to grade_id to score (0 where there is none).
+
+        Args:
+            assignment: its name.
+            students: whose; None for all who have a submission.
+        """
+        whose = None if students is None else list(students)
         with self.gradebook() as gradebook:
-            rows = gradebook.db.execute(_automatic_scores(assignment))
-            found: dict[str, dict[str, float]] = {}
-            for student, cell, score in rows:
-                scores = found.setdefault(student, {})
-                if cell is not None:
-                    scores[cell] = float(score or 0.0)
+            connection = gradebook.db.connection()
+            if (cells := cells_of(connection, assignment)) is None:
+                return {}
+            found: dict[str, dict[str, float]] = {
+                student: {} for (student,) in submissions_of(connection, cells, whose)
+            }
+            pages = pages_of(connection, cells, whose)
+            query = sqlalchemy.select(Grade.notebook_id, Grade.cell_id, Grade.auto_score)
+            for page, cell, score in rows_of(connection, cells, pages, query, Grade):
+                _notebook, name = cells.names[cell]
+                scores = found.setdefault(pages.rows[page].student, {})
+                scores[name] = float(score or 0.0)
         return found
 
     def _summary(self, result: Summary) -> Summary:

@@ -54,11 +54,11 @@ def _scores(connection: Connection, assignment: str) -> _Scores:
     points: dict[str, float] = defaultdict(float)
     penalties: dict[str, float] = defaultdict(float)
     pages = pages_of(connection, cells, None)
-    for _page, student, penalty in pages.values():
-        penalties[student] += penalty or 0.0
+    for one in pages.rows.values():
+        penalties[one.student] += one.penalty
     query = select(Grade.notebook_id, func.sum(Grade.score)).group_by(Grade.notebook_id)
-    for page, total in rows_of(connection, cells, None, query, Grade):
-        points[pages[page][1]] += total or 0.0
+    for page, total in rows_of(connection, cells, pages, query, Grade):
+        points[pages.rows[page].student] += total or 0.0
     stamps = submissions_of(connection, cells, None, SubmittedAssignment.timestamp)
     return {student: (stamp, points[student], penalties[student]) for student, stamp in stamps}
 

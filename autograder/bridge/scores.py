@@ -68,6 +68,6 @@ def _read_grades(connection: Connection, assignment: str, found: AssignmentScore
         found.grades[student] = {}
     pages = pages_of(connection, cells, None)
     query = select(Grade.notebook_id, Grade.cell_id, Grade.score, Grade.needs_manual_grade)
-    for page, cell, score, needs_person in rows_of(connection, cells, None, query, Grade):
-        grade = StoredGrade(float(score or 0.0), bool(needs_person))
-        found.grades[pages[page][1]][cells.names[cell]] = grade
+    for page, cell, score, needs_person in rows_of(connection, cells, pages, query, Grade):
+        grades = found.grades.setdefault(pages.rows[page].student, {})
+        grades[cells.names[cell]] = StoredGrade(float(score or 0.0), bool(needs_person))

@@ -31,6 +31,25 @@ class Cells:
     """By the id of a cell: its notebook's name, and its own."""
 
 
+@dataclass(frozen=True)
+class Page:
+    """The notebook of a submission."""
+
+    student: str
+    penalty: float
+    """The points taken for being late."""
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Notebooks of submissions to an assignment."""
+
+    rows: dict[str, Page]
+    """By their ids."""
+    every: bool
+    """Whether they are all that there were, so that a query need not name them."""
+
+
 def cells_of(source: Source, assignment: str) -> Cells | None:
     """The cells of an assignment; None where the gradebook does not have it.
 
@@ -68,8 +87,14 @@ def submissions_of(
     return source.execute(query.where(*_whose(cells, students))).all()
 
 
-def pages_of(source: Source, cells: Cells, students: Sequence[str] | None) -> dict[str, Any]:
-    """The notebooks of submissions, by id: the student, and the points taken for being late."""
+def pages_of(source: Source, cells: Cells, students: Sequence[str] | None) -> Pages:
+    """The notebooks of submissions.
+
+    Args:
+        source: where to read.
+        cells: of the assignment.
+        students: whose; None for all.
+    """
     query = (
         select(
             SubmittedNotebook.id,
@@ -79,7 +104,11 @@ def pages_of(source: Source, cells: Cells, students: Sequence[str] | None) -> di
         .join(SubmittedAssignment, SubmittedAssignment.id == SubmittedNotebook.assignment_id)
         .where(*_whose(cells, students), SubmittedNotebook.notebook_id.in_(cells.notebooks))
     )
-    return {row[0]: row for row in source.execute(query).all()}
+    rows = {
+        page: Page(student, float(penalty or 0.0))
+        for page, student, penalty in source.execute(query).all()
+    }
+    return Pages(rows, every=students is None)
 
 
 def _whose(cells: Cells, students: Sequence[str] | None) -> list[Any]:
@@ -89,22 +118,24 @@ def _whose(cells: Cells, students: Sequence[str] | None) -> list[Any]:
     return of_these
 
 
-def rows_of(
-    source: Source, cells: Cells, pages: Sequence[str] | None, query: Any, kind: Any
-) -> Iterator[Any]:
-    """The rows of a query of grades or comments that are of an assignment's cells.
+def rows_of(source: Source, cells: Cells, pages: Pages, query: Any, kind: Any) -> Iterator[Any]:
+    """The rows of a query of grades or comments that are of some notebooks of submissions.
+
+    Others may store meanwhile: what is of notebooks that were not there when ``pages`` was read is
+    left out.
 
     Args:
         source: where to read.
         cells: of the assignment.
-        pages: the ids of notebooks of submissions whose rows are wanted; None for all.
-        query: what to select of ``kind``.
+        pages: whose rows are wanted.
+        query: what to select of ``kind``, its ``notebook_id`` first.
         kind: nbgrader's ``Grade`` or ``Comment``.
     """
     of_cells = query.where(kind.cell_id.in_(list(cells.names)))
-    if pages is None:
-        yield from source.execute(of_cells).all()
+    if pages.every:
+        yield from (row for row in source.execute(of_cells).all() if row[0] in pages.rows)
         return
-    for start in range(0, len(pages), _PAGES_AT_ONCE):
-        part = pages[start : start + _PAGES_AT_ONCE]
+    ids = list(pages.rows)
+    for start in range(0, len(ids), _PAGES_AT_ONCE):
+        part = ids[start : start + _PAGES_AT_ONCE]
         yield from source.execute(of_cells.where(kind.notebook_id.in_(part))).all()

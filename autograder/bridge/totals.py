@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 from autograder.bridge.course import Course, CourseError, gradebook_errors
 from autograder.bridge.gradebook import engine_of, is_made, not_released
 from autograder.bridge.record import digest
-from autograder.bridge.stored import Cells, cells_of, pages_of, rows_of, submissions_of
+from autograder.bridge.stored import Cells, Pages, cells_of, pages_of, rows_of, submissions_of
 
 _STUDENTS_AT_ONCE: Final = 500
 _NOTHING_BY_HAND: Final = ""
@@ -241,18 +241,17 @@ def _totals(session: Session, assignment: str, students: Sequence[str] | None) -
     if cells is None:
         return {}
     pages = pages_of(connection, cells, students)
-    some = None if students is None else list(pages)
-    points, needs_person, graded = _points(connection, cells, some)
-    by_hand = _by_hand(connection, cells, pages, some)
+    points, needs_person, graded = _points(connection, cells, pages)
+    by_hand = _by_hand(connection, cells, pages)
     of_student: dict[str, list[str]] = defaultdict(list)
-    for page, student, _penalty in pages.values():
-        of_student[student].append(page)
+    for page, one in pages.rows.items():
+        of_student[one.student].append(page)
     found = {}
     for student, (handed_in, extension) in _dates(connection, cells, students).items():
         mine = of_student[student]
         found[student] = Total(
             points=sum(points.get(page, 0.0) for page in mine),
-            penalty=float(sum(pages[page][2] or 0.0 for page in mine)),
+            penalty=sum(pages.rows[page].penalty for page in mine),
             needs_person=not needs_person.isdisjoint(mine),
             graded=not graded.isdisjoint(mine),
             handed_in=handed_in,
@@ -277,7 +276,7 @@ def _dates(
 
 
 def _points(
-    connection: Connection, cells: Cells, pages: Sequence[str] | None
+    connection: Connection, cells: Cells, pages: Pages
 ) -> tuple[dict[str, float], set[str], set[str]]:
     """By submitted notebook: its points; those that need a person; those with any points given."""
     given = case((or_(Grade.auto_score.is_not(None), Grade.manual_score.is_not(None)), 1), else_=0)
@@ -297,9 +296,7 @@ def _points(
     return points, needs_person, graded
 
 
-def _by_hand(
-    connection: Connection, cells: Cells, pages: dict[str, Any], some: Sequence[str] | None
-) -> dict[str, str]:
+def _by_hand(connection: Connection, cells: Cells, pages: Pages) -> dict[str, str]:
     """Digests of what persons gave, by student."""
     found: dict[str, list[Any]] = defaultdict(list)
     for kind, *given in (
@@ -309,8 +306,8 @@ def _by_hand(
         query = select(kind.notebook_id, kind.cell_id, *given).where(
             or_(*(column.is_not(None) for column in given))
         )
-        for page, cell, *facts in rows_of(connection, cells, some, query, kind):
-            found[pages[page][1]].append([kind.__tablename__, *cells.names[cell], *facts])
+        for page, cell, *facts in rows_of(connection, cells, pages, query, kind):
+            found[pages.rows[page].student].append([kind.__tablename__, *cells.names[cell], *facts])
     return {student: digest(sorted(map(str, facts))) for student, facts in found.items()}
 
 

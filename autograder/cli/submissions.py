@@ -462,7 +462,7 @@ def show(course: Course, assignment: str, student: str) -> None:
             f"nothing graded in {folder}: run "
             f"`autograder grade {quote(assignment)} --student {quote(student)}`"
         )
-    scores = course.scores(assignment).get(student, {})
+    scores = course.scores(assignment, [student]).get(student, {})
     others = {
         name: grade
         for (_, name), grade in read_scores(course, assignment).grades.get(student, {}).items()
