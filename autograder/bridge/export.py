@@ -6,7 +6,7 @@ last digit of a sum of fractions, which no database adds in a fixed order.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +37,11 @@ def write_csv(gradebook: Any, plugin: Any, to: Path) -> None:
         DBAPIError: the gradebook cannot be read.
     """
     only, assignments = set(map(str, plugin.student)), set(map(str, plugin.assignment))
-    students = [one for one in gradebook.students if not only or one.id in only]
+    students = {
+        one.id: _joined(one.id, one.last_name, one.first_name, one.email)
+        for one in gradebook.students
+        if not only or one.id in only
+    }
     connection = gradebook.db.connection()
     with open(to, "w") as file:  # in the encoding in which nbgrader writes it
         file.write(",".join(_COLUMNS) + "\n")
@@ -63,11 +67,15 @@ def _scores(connection: Connection, assignment: str) -> _Scores:
     return {student: (stamp, points[student], penalties[student]) for student, stamp in stamps}
 
 
-def _lines(assignment: Any, students: list[Any], scores: _Scores) -> Iterator[str]:
-    """A line for each student; nbgrader quotes nothing, and gives 0 for what is missing."""
-    about, most = (assignment.name, assignment.duedate), assignment.max_score
-    for one in students:
-        stamp, points, penalty = scores.get(one.id, (None, 0.0, 0.0))
-        who = (one.id, one.last_name, one.first_name, one.email)
-        line = (*about, stamp, *who, points, penalty, max(0.0, points - penalty), most)
-        yield ",".join("" if value is None else str(value) for value in line) + "\n"
+def _lines(assignment: Any, students: Mapping[str, str], scores: _Scores) -> Iterator[str]:
+    """A line for each student; nbgrader gives 0 for what is missing."""
+    about, most = _joined(assignment.name, assignment.duedate), _joined(assignment.max_score)
+    for student, who in students.items():
+        stamp, points, penalty = scores.get(student, (None, 0.0, 0.0))
+        when = "" if stamp is None else stamp
+        yield f"{about},{when},{who},{points},{penalty},{max(0.0, points - penalty)},{most}\n"
+
+
+def _joined(*values: object) -> str:
+    """Values in a line as nbgrader writes them, which quotes nothing."""
+    return ",".join("" if value is None else str(value) for value in values)

@@ -1,8 +1,8 @@
 """What a teacher does: release, grade again, give more time, deliver again, read the roster."""
 
+import functools
 import math
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,14 +58,26 @@ class _Asked:
     scope: Scope
     name: str
     form: FormData
-    rows: list[Row]
-    """The teacher's students, as far as they are asked for."""
 
     @classmethod
     def read(cls, state: AppState, visitor: Visitor, name: str, form: FormData) -> "_Asked":
-        """What is asked for, of the teacher's own students."""
-        scope = scope_of(state, visitor)
-        return cls(state, visitor, scope, name, form, class_of(state, scope, name, _wanted(form)))
+        """What is asked for.
+
+        Raises:
+            WebError: there is no such assignment.
+        """
+        if name not in state.course.assignments():
+            raise errors.not_found()
+        return cls(state, visitor, scope_of(state, visitor), name, form)
+
+    @functools.cached_property
+    def rows(self) -> list[Row]:
+        """The teacher's students, as far as they are asked for: read when they are needed.
+
+        Raises:
+            WebError: the gradebook cannot be read.
+        """
+        return class_of(self.state, self.scope, self.name, _wanted(self.form))
 
     @property
     def for_all(self) -> bool:
@@ -76,6 +88,11 @@ class _Asked:
     def chosen(self) -> list[str]:
         """The chosen students, of those whom the teacher teaches."""
         return [row.student for row in self.rows]
+
+    @property
+    def whom(self) -> list[str] | None:
+        """The same; None where these are all students of the course, whoever they are."""
+        return None if self.for_all and self.scope.whole else self.chosen
 
     def answer(self, *notes: Note) -> Response:
         """Go back to where the form stood, and say what was done."""
@@ -117,15 +134,15 @@ def release(
 ) -> Response:
     """Release grades to the students and the platform."""
     asked = _Asked.read(state, visitor, name, form)
-    if not asked.chosen:
+    students = asked.whom
+    if students is not None and not students:
         return asked.nobody()
-    students = None if asked.for_all and asked.scope.whole else asked.chosen
     try:
         if not asked.is_confirmed():
             would = grades.would_release(
                 state.engine, state.course, state.settings, name, students, finished_only=True
             )
-            return _confirm(request, asked, "release", _release_told(would, asked.rows))
+            return _confirm(request, asked, "release", _release_told(would))
         notes = missing_line_items(state, asked.scope, name)
         report = grades.release(
             state.engine, state.course, state.settings, name, students,
@@ -137,10 +154,9 @@ def release(
     return asked.answer(*notes, *_told(report))
 
 
-def _release_told(would: ReleaseReport, rows: Iterable[Row]) -> list[str]:
+def _release_told(would: ReleaseReport) -> list[str]:
     """What a release of the whole class would do."""
-    before = {row.student for row in rows if row.released is not None}
-    new = sum(student not in before for student in would.released)
+    new = len(would.first)
     return [
         f"{counted(new, 'grade')} will be released for the first time, "
         f"and {counted(len(would.released) - new, 'released grade')} will change.",
@@ -196,9 +212,8 @@ def regrade(
             "“What would change” shows the outcome before anything is written.",
         ]
         return _confirm(request, asked, "regrade", told)
-    students = None if asked.for_all and asked.scope.whole else asked.chosen
     count = grades.regrade(
-        state.engine, name, students, visitor.student,
+        state.engine, name, asked.whom, visitor.student,
         counts=state.settings.policy(name).counts, clock=state.clock,
     )  # fmt: skip
     state.wake()

@@ -109,7 +109,7 @@ def run(
     Raises:
         GradebookError: the database is away for long.
     """
-    yield from _enqueue(opened, tasks, stopping)
+    yield from enqueue(opened, tasks, stopping)
     yield from follow(opened, stopping, say)
 
 
@@ -120,9 +120,14 @@ def attach(opened: Queue) -> int:
     return len(opened.numbers)
 
 
-def _enqueue(
+def enqueue(
     opened: Queue, tasks: Sequence[Task], stopping: Callable[[], bool]
 ) -> Iterator[Summary | None]:
+    """Queue submissions, as ``run`` does; summaries of those that need no grading.
+
+    Raises:
+        GradebookError: the database cannot be used.
+    """
     bundle = ""
     for start in range(0, len(tasks), _AT_ONCE):
         some = tasks[start : start + _AT_ONCE]

@@ -3,7 +3,9 @@
 1. *Each step*: milliseconds to queue, to fetch and to store a submission, with an empty queue and
    with 100,000 waiting.
 2. *Real workers*: the course's own graders on correct submissions, with one worker and with two, of
-   one place each; how much of the time of a place is grading, and Postgres's CPU for each.
+   one place each: how much of the time of a place is grading, Postgres's CPU for each, and a
+   worker's memory. Then what it takes the course's own machine to queue a submission and, when all
+   are graded, to put what came of one into its folders.
 3. *Simulated workers*: 10, 100 and 1,000 that sleep instead of grading, and ask every two seconds
    what waits, as workers do: how many of the submissions that they could take they get, and
    Postgres's CPU. The many sleep longer, since all of them share this machine with Postgres.
@@ -13,25 +15,30 @@ Figures are for comparison within a run: machines differ, and this one does othe
 
 import argparse
 import json
+import multiprocessing
 import statistics
 import tempfile
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from threading import Barrier
 from typing import Final
 
 from sqlalchemy import Engine, create_engine, text
 
 from autograder.bridge.course import Course
 from autograder.pool import Task
+from autograder.runner.processes import descendants
 from autograder.workers import queue, remote
 from autograder.workers.bundle import CourseBundle
 from autograder.workers.database import database_url, open_app, open_queue
 from autograder.workers.queue import Parcel
 from tests import postgres
 from tests.bench.courses import Template, class_of
+from tests.bench.job import megabytes
 from tests.workers.running import RunningWorker
 from tests.workers.server import Server, server_running
 
@@ -42,6 +49,9 @@ _RESULT_BYTES: Final = 40_000
 _SLEEPS: Final = {10: 1.0, 100: 2.0, 1000: 20.0}
 """How long each of so many simulated workers sleeps instead of grading."""
 _LOOK_SECONDS: Final = 2.0
+_SIMULATING: Final = 4
+"""Processes among which simulated workers are divided: the threads of one wait for each other."""
+_SAMPLE_SECONDS: Final = 0.5
 _ASSIGNMENT: Final = "gradientes"
 _WARM: Final = 4
 """Submissions for each worker that are graded before it is measured: its process is there then."""
@@ -74,6 +84,13 @@ class Real:
     """Of the time of all places, from the first fetch to the last result."""
     database_ms: float
     """Postgres's CPU for each submission."""
+    worker_mib: float
+    """The memory of one worker and all its processes, at its largest: what they share counts once
+    (proportional set size)."""
+    queue_ms: float
+    """From the course's folder into the queue, for each submission."""
+    collect_ms: float
+    """From the queue into the course's folder, for each submission."""
 
 
 @dataclass
@@ -203,45 +220,74 @@ def _step(server: Server, waiting: int, count: int) -> Step:
 
 
 def _simulate(server: Server, workers: int, rounds: int) -> Simulated:
-    """Have threads do as workers do, each with a connection of its own."""
+    """Have threads do as workers do, each with a connection of its own, in a few processes."""
     sleeps = _SLEEPS[workers]
-    seconds = rounds * sleeps
-    desk = Desk(server.new_database())
+    url = server.new_database()
+    desk = Desk(url)
     desk.enqueue(workers * (rounds + 1))
-    until = [0.0]
-    times = [_times() for _ in range(workers)]
-    engines = [create_engine(desk.engine.url, pool_size=1, max_overflow=0) for _ in range(workers)]
+    desk.engine.dispose()
+    count = min(workers, _SIMULATING)
+    parts = [range(first, workers, count) for first in range(count)]
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Manager() as manager:
+        ready = manager.Barrier(count + 1)
+        with ProcessPoolExecutor(count, spawn) as pool:
+            running = [
+                pool.submit(
+                    _simulated,
+                    url,
+                    part,
+                    workers=workers,
+                    sleeps=sleeps,
+                    seconds=rounds * sleeps,
+                    ready=ready,
+                )
+                for part in parts
+            ]
+            ready.wait()
+            before, began = server.cpu_seconds(), time.perf_counter()
+            fetches = [value for one in running for value in one.result()]
+            took = time.perf_counter() - began - sleeps  # not all had begun, or not all ended
+            cpu = server.cpu_seconds() - before
+    return Simulated(
+        workers, workers / sleeps, len(fetches) / took, statistics.median(fetches), cpu / took
+    )
+
+
+def _simulated(
+    url: str, numbers: range, *, workers: int, sleeps: float, seconds: float, ready: Barrier
+) -> list[float]:
+    """Be some of the simulated workers; how long each fetch of a submission took, milliseconds."""
+    desk = Desk(url)
+    engines = [create_engine(desk.engine.url, pool_size=1, max_overflow=0) for _ in numbers]
     for engine in engines:
         engine.connect().close()
+    times = [_times() for _ in numbers]
+    ready.wait()
+    until = time.perf_counter() + sleeps + seconds
 
-    def work(number: int) -> None:
+    def work(number: int, engine: Engine, mine: dict[str, list[float]]) -> None:
         time.sleep(sleeps * number / workers)  # they did not begin in the same moment
 
         def sleep() -> None:
             end = time.perf_counter() + sleeps
             while (left := end - time.perf_counter()) > 0:
-                queue.bundles_waiting(engines[number])
+                queue.bundles_waiting(engine)
                 time.sleep(min(left, _LOOK_SECONDS))
 
-        while time.perf_counter() < until[0] and desk.serve(engines[number], sleep, times[number]):
+        while time.perf_counter() < until and desk.serve(engine, sleep, mine):
             pass
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(workers)]
-    before, began = server.cpu_seconds(), time.perf_counter()
-    until[0] = began + sleeps + seconds
+    threads = [
+        threading.Thread(target=work, args=one) for one in zip(numbers, engines, times, strict=True)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    took = time.perf_counter() - began - sleeps  # as long as not all had begun, or not all ended
-    cpu = server.cpu_seconds() - before
     for engine in (*engines, desk.engine):
         engine.dispose()
-    done = sum(len(one["end"]) for one in times)
-    return Simulated(
-        workers, workers / sleeps, done / took,
-        statistics.median(value for one in times for value in one["fetch"]), cpu / took,
-    )  # fmt: skip
+    return [value for one in times for value in one["fetch"][: len(one["end"])]]
 
 
 def _real(server: Server, folder: Path, workers: int, submissions: int) -> Real:
@@ -254,21 +300,28 @@ def _real(server: Server, folder: Path, workers: int, submissions: int) -> Real:
     try:
         for one in running:
             one.wait_until_ready()
-        _grade(opened, students[: _WARM * workers])
+        _queue(opened, students[: _WARM * workers])
+        _collect(opened)
         before, began = server.cpu_seconds(), time.perf_counter()
-        done = _grade(opened, students[_WARM * workers :])
+        queued = _queue(opened, students[_WARM * workers :])
+        memory = _wait(url, running[0].process.pid, submissions)
         took = time.perf_counter() - began
         cpu = server.cpu_seconds() - before
+        collected = _collect(opened)
     finally:
         for one in running:
             one.end()
         opened.engine.dispose()
+    done = submissions - _WARM * workers
     ((grading,),) = postgres.rows(
         url,
         "SELECT sum(seconds) FROM (SELECT seconds FROM queue_result "
         f"ORDER BY submission_id DESC LIMIT {done}) AS last",
     )
-    return Real(workers, done, took, float(grading) / (took * workers), 1000 * cpu / done)
+    return Real(
+        workers, done, took, float(grading) / (took * workers), 1000 * cpu / done, memory,
+        1000 * queued / done, 1000 * collected / done,
+    )  # fmt: skip
 
 
 def _class(folder: Path, url: str, submissions: int) -> tuple[Course, list[str]]:
@@ -279,13 +332,33 @@ def _class(folder: Path, url: str, submissions: int) -> tuple[Course, list[str]]
     return Course(root), [student.name for student in students]
 
 
-def _grade(opened: remote.Queue, students: list[str]) -> int:
-    """Have them graded; how many were."""
+def _queue(opened: remote.Queue, students: list[str]) -> float:
+    """Queue their submissions; seconds."""
     opened.numbers = []
+    began = time.perf_counter()
     tasks = [Task(_ASSIGNMENT, student) for student in students]
-    done = [one for one in remote.run(opened, tasks, lambda: False, print) if one is not None]
-    assert not [one.error for one in done if one.error]
-    return len(done)
+    for _ in remote.enqueue(opened, tasks, lambda: False):
+        pass
+    assert len(opened.numbers) == len(students)
+    return time.perf_counter() - began
+
+
+def _wait(url: str, worker: int, count: int) -> float:
+    """Wait until so many are graded; the largest memory of a worker meanwhile, MiB."""
+    graded = "SELECT count(*) FROM queue_submission WHERE state IN ('graded', 'set aside')"
+    peak = 0.0
+    while int(postgres.rows(url, graded)[0][0]) < count:
+        peak = max(peak, sum(map(megabytes, [worker, *descendants(worker)])))
+        time.sleep(_SAMPLE_SECONDS)
+    return peak
+
+
+def _collect(opened: remote.Queue) -> float:
+    """Put what came of them into the course's folders; seconds."""
+    began = time.perf_counter()
+    done = [one for one in remote.follow(opened, lambda: False, print) if one is not None]
+    assert len(done) == len(opened.numbers) and not [one.error for one in done if one.error]
+    return time.perf_counter() - began
 
 
 def main() -> None:

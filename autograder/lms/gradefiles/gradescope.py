@@ -80,7 +80,7 @@ def results(
     run = _Run(
         course,
         assignment,
-        read_totals(course, assignment),
+        read_totals(course, assignment, by_hand=False),
         read_scores(course, assignment),
         visibility,
     )

@@ -1,5 +1,6 @@
 """What a file of grades says of each student: who it is for an LMS, and the points."""
 
+import functools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,8 @@ _SAFE_ID: Final = re.compile(r"[+\-@]?[\w.@-]*")
 _ESCAPES: Final = re.compile(r'\\(?:"|$)')
 _Settled = Mapping[str, tuple[int, float] | None]
 _NAMED: Final = 10
+_REMEMBERED: Final = 50_000
+"""Texts that several files and columns ask for: a few for each student of a large class."""
 """Students who are named in a sentence."""
 
 
@@ -120,7 +123,7 @@ def rows_of(
     if not assignments:
         return []
     before = _settled(engine, assignments)
-    totals = {name: read_totals(course, name) for name in assignments}
+    totals = {name: read_totals(course, name, by_hand=False) for name in assignments}
     after = _settled(engine, assignments)
     people = _people(course)
     known, away = ({}, set[str]()) if engine is None else _known(engine, context_id)
@@ -215,6 +218,7 @@ def exact(points: float) -> Decimal:
     return Decimal(repr(round(points, _NOISE) + 0.0))
 
 
+@functools.lru_cache(_REMEMBERED)
 def points_text(points: float, maximum: float) -> str:
     """Points to two decimals; what is not over the maximum is not written as if it were."""
     value = exact(points)
@@ -229,6 +233,7 @@ def maximum_text(maximum: float, decimals: int = _NOISE) -> str:
     return f"{Decimal(repr(round(maximum, decimals))).normalize():f}"
 
 
+@functools.lru_cache(_REMEMBERED)
 def shown_text(text: str) -> str:
     """A text of one line that people read, and that a spreadsheet does not compute.
 
@@ -239,6 +244,7 @@ def shown_text(text: str) -> str:
     return f"'{line}" if _FORMULA.match(line) else line
 
 
+@functools.lru_cache(_REMEMBERED)
 def id_text(text: str) -> str:
     """An id by which an LMS finds a user, unchanged.
 

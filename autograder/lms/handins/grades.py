@@ -68,6 +68,8 @@ class ReleaseReport:
 
     released: list[str] = field(default_factory=list)
     """Their grade is new, or another one than before."""
+    first: list[str] = field(default_factory=list)
+    """Those of them who had none before."""
     unchanged: list[str] = field(default_factory=list)
     queued: int = 0
     """Scores that are on their way to the LMS now."""
@@ -112,8 +114,9 @@ def release(
         GradebookError: it cannot be read.
     """
     run, wanted = _begun(
-        engine, course, settings, assignment, students, finished_only=finished_only, actor=actor
-    )
+        engine, course, settings, assignment, students,
+        finished_only=finished_only, actor=actor, by_hand=True,
+    )  # fmt: skip
     for start in range(0, len(wanted), _STUDENTS_AT_ONCE):
         with writing(engine) as session:
             run.release(session, wanted[start : start + _STUDENTS_AT_ONCE], clock())
@@ -136,11 +139,11 @@ def would_release(
         GradebookError: as `release`.
     """
     run, wanted = _begun(
-        engine, course, settings, assignment, students, finished_only=finished_only, actor=""
-    )
+        engine, course, settings, assignment, students,
+        finished_only=finished_only, actor="", by_hand=False,
+    )  # fmt: skip
     with reading(engine) as session:
-        for part in _parts(wanted, _LOOKED_AT_ONCE):
-            run.look(session, part or ())
+        run.look(session, wanted, students)
     return run.report
 
 
@@ -153,11 +156,12 @@ def _begun(
     *,
     finished_only: bool,
     actor: str,
+    by_hand: bool,
 ) -> tuple["_Release", Sequence[str]]:
     """A release of which nothing is done yet, and the students whom it is about."""
     with reading(engine) as session:
         before = _states(session, assignment, students)
-    totals = read_totals(course, assignment, students)
+    totals = read_totals(course, assignment, students, by_hand=by_hand)
     if totals.facts.maximum <= 0:
         raise CourseError(
             f"no points can be had in {assignment!r}, so there is no grade to release: give its "
@@ -185,48 +189,52 @@ class _Release:
     def release(self, session: Session, students: Sequence[str], at: float) -> None:
         """Release the grades of some students, in a transaction."""
         attempts = _attempts(session, self.assignment, students)
-        ready = self._ready(session, students, attempts)
-        old = self._old(session, ready)
+        known = set(session.scalars(_only(select(Identity.student), students)))
+        ready = self._ready(students, attempts, known)
+        query = select(Released).where(*_these(Released, self.assignment, ready))
+        old = {row.student: row for row in session.scalars(query)}
         for student in ready:
             counting = _counting(attempts.get(student, []))
             self._release(session, student, counting, old.get(student), at)
         self._send(session, ready)
 
-    def look(self, session: Session, students: Sequence[str]) -> None:
-        """Report what `release` would do with some students' grades."""
-        ready = self._ready(session, students, _states(session, self.assignment, students))
-        old = self._old(session, ready)
-        for student in ready:
-            same = self._is_same(student, old.get(student))
-            (self.report.unchanged if same else self.report.released).append(student)
+    def look(self, session: Session, students: Sequence[str], asked: Sequence[str] | None) -> None:
+        """Report what `release` would do with some students' grades.
+
+        Args:
+            session: of our database.
+            students: whose.
+            asked: whom to read of; None for all.
+        """
+        known: set[str] = set()
+        old: dict[str, tuple[float, float]] = {}
+        for part in _parts(asked, _LOOKED_AT_ONCE):
+            known.update(session.scalars(_only(select(Identity.student), part)))
+            old |= _released(session, self.assignment, part)
+        for student in self._ready(students, _states(session, self.assignment, asked), known):
+            self._note(student, old.get(student))
+
+    def _note(self, student: str, old: tuple[float, float] | None) -> bool:
+        """Report whether a grade is another one than before, or the first; whether it is."""
+        total, maximum = self.totals.students[student], self.totals.facts.maximum
+        if old is None:
+            self.report.first.append(student)
+        elif _is_close(old[0], total.score) and _is_close(old[1], maximum):
+            self.report.unchanged.append(student)
+            return False
+        self.report.released.append(student)
+        return True
 
     def _ready(
-        self, session: Session, students: Sequence[str], attempts: Mapping[str, Sequence[Any]]
+        self, students: Sequence[str], attempts: Mapping[str, Sequence[Any]], known: set[str]
     ) -> list[str]:
         """Those whose grade is released; the others are in the report then."""
-        known = set(session.scalars(select(Identity.student).where(Identity.student.in_(students))))
         ready: list[str] = []
         for student in students:
             found = attempts.get(student, [])
             held_back = self._held_back(student, found, student in known)
             (ready if held_back is None else held_back).append(student)
         return ready
-
-    def _old(self, session: Session, students: Sequence[str]) -> dict[str, Released]:
-        """What was released before, by student."""
-        query = select(Released).where(
-            Released.assignment == self.assignment, Released.student.in_(students)
-        )
-        return {row.student: row for row in session.scalars(query)}
-
-    def _is_same(self, student: str, old: Released | None) -> bool:
-        """Whether the same grade was released before."""
-        total, maximum = self.totals.students[student], self.totals.facts.maximum
-        return (
-            old is not None
-            and _is_close(old.score, total.score)
-            and _is_close(old.maximum, maximum)
-        )
 
     def _held_back(self, student: str, attempts: Sequence[Any], is_known: bool) -> list[str] | None:
         """The list of the report for a student whose grade is not released, if it is not."""
@@ -257,8 +265,7 @@ class _Release:
         row = old or Released(assignment=self.assignment, student=student)
         before = audit.points(row.score, row.maximum) if old else ""
         row.submission_id = None if counting is None else counting.id
-        if self._is_same(student, old):
-            self.report.unchanged.append(student)
+        if not self._note(student, None if old is None else (old.score, old.maximum)):
             return
         row.score, row.maximum, row.released = total.score, maximum, at
         session.add(row)
@@ -272,7 +279,6 @@ class _Release:
             before=before,
             after=audit.points(total.score, maximum),
         )
-        self.report.released.append(student)
 
     def _send(self, session: Session, students: Sequence[str]) -> None:
         """Have the LMS get the scores that it has not been sent."""
@@ -647,7 +653,7 @@ def class_table(
         GradebookError: it cannot be read.
     """
     some = None if students is None else sorted(students)
-    totals = read_totals(course, assignment, some)
+    totals = read_totals(course, assignment, some, by_hand=False)
     names = read_names(course, assignment, some)
     with reading(engine) as session:
         found = _Found(
