@@ -7,6 +7,7 @@ database, or ``postgres`` for a server of its own on loopback.
 """
 
 import argparse
+import gc
 import statistics
 import sys
 import tempfile
@@ -287,6 +288,7 @@ def main(arguments: Sequence[str]) -> int:
         )  # fmt: skip
         stack.callback(state.close)
         stack.callback(grown.engine.dispose)
+        gc.freeze()  # as the server does when it has started
         times = Times(options.repeats)
         Look(grown, times, state).all(root, with_nbgrader=options.nbgrader)
     ours = {what: taken for what, taken in times.seconds.items() if not what.startswith("nbgrader")}

@@ -187,16 +187,23 @@ def _known(engine: Engine, context_id: int | None) -> tuple[dict[str, dict[str, 
     enrolments = select(Enrolment.identity_id, Enrolment.role, Enrolment.active)
     if context_id is not None:
         enrolments = enrolments.where(Enrolment.context_id == context_id)
+    people = select(
+        *(Identity.id, Identity.issuer, Identity.student, Identity.name, Identity.given_name),
+        *(Identity.family_name, Identity.email, Identity.login, Identity.person, Identity.sub),
+    )
     with reading(engine) as session:
+        connection = session.connection()  # plain rows: a class has thousands
         studies: dict[int, bool] = {}
-        for identity, role, active in session.execute(enrolments):
+        for identity, role, active in connection.execute(enrolments).all():
             now = active and role == "student"
             studies[identity] = studies.get(identity, False) or now
         products: dict[str, str] = {}
-        for issuer, product in session.execute(select(Registration.issuer, Registration.product)):
+        for issuer, product in connection.execute(
+            select(Registration.issuer, Registration.product)
+        ):
             products[issuer] = product if products.get(issuer, product) == product else ""
         known, away = {}, set()
-        for one in session.scalars(select(Identity)):
+        for one in connection.execute(people).all():
             if not studies.get(one.id, context_id is None):
                 away.add(one.student)
                 continue
