@@ -2,8 +2,8 @@
 
 1. *Each step*: milliseconds to queue, to fetch and to store a submission, with an empty queue and
    with 100,000 waiting.
-2. *Real workers*: the course's own graders on correct submissions, with one worker and with two, of
-   one place each: how much of the time of a place is grading, Postgres's CPU for each, and a
+2. *Real workers*: the course's own graders on correct submissions, with one worker of one place and
+   of two, and with two workers of one place: how much of the time of a place is grading, Postgres's CPU for each, and a
    worker's memory. Then what it takes the course's own machine to queue a submission and, when all
    are graded, to put what came of one into its folders.
 3. *Simulated workers*: 10, 100 and 1,000 that sleep instead of grading, and ask every two seconds
@@ -78,6 +78,8 @@ class Real:
     """A class graded by real workers."""
 
     workers: int
+    places: int
+    """Of each worker."""
     submissions: int
     seconds: float
     grading_share: float
@@ -104,6 +106,8 @@ class Simulated:
     fetch_ms: float
     """The median time from asking for a submission to having it."""
     database_cores: float
+    own_cores: float
+    """What the simulation itself took."""
 
 
 @dataclass
@@ -246,24 +250,32 @@ def _simulate(server: Server, workers: int, rounds: int) -> Simulated:
             ]
             ready.wait()
             before, began = server.cpu_seconds(), time.perf_counter()
-            fetches = [value for one in running for value in one.result()]
+            ended = [one.result() for one in running]
             took = time.perf_counter() - began - sleeps  # not all had begun, or not all ended
             cpu = server.cpu_seconds() - before
+    fetches = [value for fetched, _cpu in ended for value in fetched]
     return Simulated(
-        workers, workers / sleeps, len(fetches) / took, statistics.median(fetches), cpu / took
-    )
+        workers, workers / sleeps, len(fetches) / took, statistics.median(fetches), cpu / took,
+        sum(own for _fetched, own in ended) / took,
+    )  # fmt: skip
 
 
 def _simulated(
     url: str, numbers: range, *, workers: int, sleeps: float, seconds: float, ready: Barrier
-) -> list[float]:
-    """Be some of the simulated workers; how long each fetch of a submission took, milliseconds."""
+) -> tuple[list[float], float]:
+    """Be some of the simulated workers.
+
+    Returns:
+        How long each fetch of a submission took, in milliseconds, and the processor's time for all
+        of it, in seconds.
+    """
     desk = Desk(url)
     engines = [create_engine(desk.engine.url, pool_size=1, max_overflow=0) for _ in numbers]
     for engine in engines:
         engine.connect().close()
     times = [_times() for _ in numbers]
     ready.wait()
+    before = time.process_time()
     until = time.perf_counter() + sleeps + seconds
 
     def work(number: int, engine: Engine, mine: dict[str, list[float]]) -> None:
@@ -285,25 +297,29 @@ def _simulated(
         thread.start()
     for thread in threads:
         thread.join()
+    cpu = time.process_time() - before
     for engine in (*engines, desk.engine):
         engine.dispose()
-    return [value for one in times for value in one["fetch"][: len(one["end"])]]
+    return [value for one in times for value in one["fetch"][: len(one["end"])]], cpu
 
 
-def _real(server: Server, folder: Path, workers: int, submissions: int) -> Real:
+def _real(server: Server, folder: Path, workers: int, places: int, submissions: int) -> Real:
     """Grade a class of correct submissions of this course."""
     folder.mkdir()
     url = server.new_database()
     course, students = _class(folder, url, submissions)
     opened = remote.open_for(course, url)
-    running = [RunningWorker(url, folder, f"worker-{number}") for number in range(workers)]
+    running = [
+        RunningWorker(url, folder, f"worker-{number}", jobs=places) for number in range(workers)
+    ]
     try:
         for one in running:
             one.wait_until_ready()
-        _queue(opened, students[: _WARM * workers])
+        warm = _WARM * workers * places
+        _queue(opened, students[:warm])
         _collect(opened)
         before, began = server.cpu_seconds(), time.perf_counter()
-        queued = _queue(opened, students[_WARM * workers :])
+        queued = _queue(opened, students[warm:])
         memory = _wait(url, running[0].process.pid, submissions)
         took = time.perf_counter() - began
         cpu = server.cpu_seconds() - before
@@ -312,15 +328,15 @@ def _real(server: Server, folder: Path, workers: int, submissions: int) -> Real:
         for one in running:
             one.end()
         opened.engine.dispose()
-    done = submissions - _WARM * workers
+    done = submissions - warm
     ((grading,),) = postgres.rows(
         url,
         "SELECT sum(seconds) FROM (SELECT seconds FROM queue_result "
         f"ORDER BY submission_id DESC LIMIT {done}) AS last",
     )
     return Real(
-        workers, done, took, float(grading) / (took * workers), 1000 * cpu / done, memory,
-        1000 * queued / done, 1000 * collected / done,
+        workers, places, done, took, float(grading) / (took * workers * places),
+        1000 * cpu / done, memory, 1000 * queued / done, 1000 * collected / done,
     )  # fmt: skip
 
 
@@ -380,10 +396,9 @@ def main() -> None:
         ):
             figures.simulated.append(_simulate(server, workers, rounds))
             print(figures.simulated[-1])
-        for workers in (1, 2):
-            figures.real.append(
-                _real(server, Path(folder, str(workers)), workers, 20 if wanted.quick else 200)
-            )
+        for workers, places in ((1, 1), (1, 2), (2, 1)):
+            own = Path(folder, f"{workers}-{places}")
+            figures.real.append(_real(server, own, workers, places, 20 if wanted.quick else 200))
             print(figures.real[-1])
     if wanted.json:
         wanted.json.write_text(json.dumps(asdict(figures), indent=1) + "\n", encoding="utf-8")
