@@ -3,9 +3,9 @@
 1. *Each step*: milliseconds to queue, to fetch and to store a submission, with an empty queue and
    with 100,000 waiting.
 2. *Real workers*: the course's own graders on correct submissions, with one worker of one place and
-   of two, and with two workers of one place: how much of the time of a place is grading, Postgres's CPU for each, and a
-   worker's memory. Then what it takes the course's own machine to queue a submission and, when all
-   are graded, to put what came of one into its folders.
+   of two, and with two workers of one place: how much of the time of a place is grading, Postgres's
+   CPU for each, and a worker's memory. Then what it takes the course's own machine to queue a
+   submission and, when all are graded, to put what came of one into its folders.
 3. *Simulated workers*: 10, 100 and 1,000 that sleep instead of grading, and ask every two seconds
    what waits, as workers do: how many of the submissions that they could take they get, and
    Postgres's CPU. The many sleep longer, since all of them share this machine with Postgres.
