@@ -490,6 +490,8 @@ class Course:
     ) -> dict[str, dict[str, float]]:
         """The stored automatic scores: student to grade_id to score (0 where there is none).
 
+        Both in alphabetical order.
+
         Args:
             assignment: its name.
             students: whose; None for all who have a submission.
@@ -508,7 +510,7 @@ class Course:
                 _notebook, name = cells.names[cell]
                 scores = found.setdefault(pages.rows[page].student, {})
                 scores[name] = float(score or 0.0)
-        return found
+        return {student: dict(sorted(found[student].items())) for student in sorted(found)}
 
     def _summary(self, result: Summary) -> Summary:
         """A submission's scores with what the autograded notebooks say of it."""

@@ -91,6 +91,12 @@ READINGS: dict[str, Callable[[Course], Any]] = {
 }
 
 
+def test_automatic_scores_come_in_the_order_of_their_names(course: Course) -> None:
+    found = course.scores("one")
+    assert list(found) == sorted(found)
+    assert {tuple(cells) for cells in found.values()} == {("check-a", "check-b", "essay")}
+
+
 @pytest.mark.parametrize("reading", READINGS)
 def test_work_that_is_stored_or_removed_meanwhile_spoils_no_reading(
     course: Course, reading: str

@@ -26,9 +26,9 @@ _SAFE_ID: Final = re.compile(r"[+\-@]?[\w.@-]*")
 _ESCAPES: Final = re.compile(r'\\(?:"|$)')
 _Settled = Mapping[str, tuple[int, float] | None]
 _NAMED: Final = 10
+"""Students who are named in a sentence."""
 _REMEMBERED: Final = 50_000
 """Texts that several files and columns ask for: a few for each student of a large class."""
-"""Students who are named in a sentence."""
 
 
 class GradeFileError(CourseError):
