@@ -13,7 +13,23 @@ from typing import Any, Final
 
 from procrastinate import App
 from procrastinate.jobs import Job
-from sqlalchemy import ColumnElement, Engine, delete, exists, func, insert, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Engine,
+    Text,
+    any_,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as insert_unless
 from sqlalchemy.orm import Session, undefer
 
@@ -39,6 +55,9 @@ _BAND: Final = 1_000_000_000
 _NAME_LENGTH: Final = 32
 _OPEN: Final = ("waiting", "grading")
 _JOBS_OPEN: Final = "('todo', 'doing')"
+_FROM_A_FOLDER: Final = cast(Submission.facts, Text) == "{}"
+_HAS_ENDED: Final = Submission.state.in_(("graded", "set aside"))
+_NEWER: Final = "it was queued again, in a newer version, before it was graded"
 
 
 @dataclass(frozen=True)
@@ -133,7 +152,8 @@ def enqueue(
 ) -> list[int]:
     """Queue submissions of one course, all or none.
 
-    What is queued already, or graded and not collected yet, is not queued twice.
+    What is queued already, or graded and not collected yet, is not queued twice. Of a submission
+    from a folder, what still waits in an older version is set aside: nobody wants it any more.
 
     Args:
         engine: the queue's database.
@@ -174,10 +194,17 @@ def _first_turn(session: Session, course: str, urgency: int) -> int:
     """The turn of a course's next submission: after its own that wait, and not before others'.
 
     So courses take turns, however many submissions each has queued (start-time fair queueing:
-    Goyal, Vin, Cheng, 1996, with the turn of what is graded next as the virtual time).
+    Goyal, Vin, Cheng, 1996, with the turn after what is graded as the virtual time).
     """
     waiting = Submission.state == "waiting", Submission.urgency == urgency
-    others = session.scalar(select(func.min(Submission.turn)).where(*waiting))
+    # While something is graded, what waits and is never begun does not hold the turns back.
+    others = session.scalar(
+        select(func.max(Submission.turn) + 1).where(
+            Submission.state == "grading", Submission.urgency == urgency
+        )
+    )
+    if others is None:
+        others = session.scalar(select(func.min(Submission.turn)).where(*waiting))
     own = session.scalar(
         select(func.max(Submission.turn)).where(*waiting, Submission.course == course)
     )
@@ -221,6 +248,16 @@ def _add(
 ) -> int:
     older = update(Submission).where(*_the_same(course, parcel))
     session.execute(older.values(collected=True, content=None))
+    if not parcel.facts:
+        waiting = (
+            Submission.course == course,
+            Submission.student == parcel.student,
+            Submission.assignment == parcel.assignment,
+            Submission.bundle != bundle,
+            Submission.state == "waiting",
+            _FROM_A_FOLDER,
+        )
+        session.execute(update(Submission).where(*waiting).values(**_withdrawn(_NEWER)))
     return session.execute(
         insert(Submission)
         .values(
@@ -230,6 +267,29 @@ def _add(
         )
         .returning(Submission.id)
     ).scalar_one()  # fmt: skip
+
+
+def _withdrawn(why: str) -> dict[str, Any]:
+    """What a row is that nobody wants graded any more."""
+    return {"state": "set aside", "error": why, "collected": True, "content": None}
+
+
+def withdraw_attempts(engine: Engine, course: str, bundle: str) -> None:
+    """Let go of attempts from an LMS that were queued in another version of the course.
+
+    Who serves the course queues them anew in this one. What is graded meanwhile stays.
+
+    Args:
+        engine: the queue's database.
+        course: the course's id.
+        bundle: the hash of its version.
+    """
+    others = Submission.course == course, Submission.bundle != bundle, ~_FROM_A_FOLDER
+    with transaction(engine) as session:
+        waiting = update(Submission).where(*others, Submission.state == "waiting")
+        session.execute(waiting.values(**_withdrawn(_NEWER)))
+        done = select(Submission.id).where(*others, _HAS_ENDED, ~Submission.collected)
+        _drop(session, list(session.scalars(done)))
 
 
 def _ticket(course: str, student: str, bundle: str, priority: int) -> Job:
@@ -460,23 +520,27 @@ class Ended:
 
 
 def uncollected(engine: Engine, course: str) -> list[int]:
-    """The numbers of a course's submissions that its folders do not have yet."""
+    """The numbers of a course's submissions from folders that these do not have yet.
+
+    What came from an LMS is left to who serves the course.
+    """
     with Session(engine) as session:
-        found = select(Submission.id).where(Submission.course == course, ~Submission.collected)
+        found = select(Submission.id).where(
+            Submission.course == course, ~Submission.collected, _FROM_A_FOLDER
+        )
         return list(session.scalars(found.order_by(Submission.id)))
 
 
 def ended(engine: Engine, numbers: Collection[int], most: int) -> list[Ended]:
-    """What has ended of these submissions, the oldest first, at most so many."""
+    """What has ended of these submissions, the oldest first, at most so many.
+
+    What somebody else has collected is among them, without its bytes.
+    """
     found = (
         select(Submission, Result)
         .outerjoin(Result, Result.submission_id == Submission.id)
         .options(undefer(Result.content))
-        .where(
-            Submission.id.in_(numbers),
-            Submission.state.in_(("graded", "set aside")),
-            ~Submission.collected,
-        )
+        .where(_among(numbers), _HAS_ENDED)
         .order_by(Submission.id)
         .limit(most)
     )
@@ -495,14 +559,19 @@ def ended(engine: Engine, numbers: Collection[int], most: int) -> list[Ended]:
 def collect(engine: Engine, numbers: Collection[int]) -> None:
     """Take note that the course's folders have these, whose bytes are then dropped."""
     with transaction(engine) as session:
-        session.execute(
-            update(Submission)
-            .where(Submission.id.in_(numbers))
-            .values(collected=True, content=None)
-        )
-        session.execute(
-            update(Result).where(Result.submission_id.in_(numbers)).values(content=None)
-        )
+        _drop(session, numbers)
+
+
+def _drop(session: Session, numbers: Collection[int]) -> None:
+    rows = update(Submission).where(_among(numbers))
+    session.execute(rows.values(collected=True, content=None))
+    results = update(Result).where(_among(numbers, Result.submission_id))
+    session.execute(results.values(content=None))
+
+
+def _among(numbers: Collection[int], column: Any = Submission.id) -> ColumnElement[bool]:
+    """Whether a row is one of these, as one value: a statement has 65,535 at most."""
+    return column == any_(literal(list(numbers), ARRAY(BigInteger)))  # type: ignore[no-any-return]
 
 
 # Looking
@@ -566,7 +635,7 @@ def load(engine: Engine) -> list[Load]:
     """How much waits, is graded and is set aside, by urgency."""
     found = (
         select(Submission.urgency, Submission.state, func.count(), func.min(Submission.queued))
-        .where(Submission.state.in_((*_OPEN, "set aside")))
+        .where(Submission.state.in_((*_OPEN, "set aside")), ~Submission.collected)
         .group_by(Submission.urgency, Submission.state)
     )
     with Session(engine) as session:

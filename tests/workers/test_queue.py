@@ -59,6 +59,15 @@ class Desk:
         )  # fmt: skip
         return number
 
+    def attempt(self, student: str, content: str) -> int:
+        """Queue an attempt from an LMS."""
+        facts = {"late": "no"}
+        parcel = Parcel("one", student, content, content, content.encode(), facts)
+        (number,) = queue.enqueue(
+            self.engine, self.app, BUNDLE.course, BUNDLE.hash, [parcel], urgency=STUDENT_WAITS
+        )
+        return number
+
     def begin(self, student: str) -> int:
         """Have a worker fetch the student's next ticket; the job's number.
 
@@ -172,6 +181,84 @@ def test_who_comes_late_takes_turns_from_there_on(desk: Desk) -> None:
     assert [student for _course, student in desk.order()] == [
         "student-3", "guest-0", "student-4", "guest-1", "student-5",
     ]  # fmt: skip
+
+
+def test_what_nobody_can_grade_does_not_hold_back_the_turns_of_others(desk: Desk) -> None:
+    stuck = CourseBundle("stuck", {}, b"a course that no worker grades")
+    queue.send_bundle(desk.engine, stuck)
+    desk.queue("nobody", bundle=stuck)
+    for number in range(6):
+        desk.queue(f"student-{number}")
+        if number < 3:
+            desk.taken(f"student-{number}")
+    desk.queue("guest-0", bundle=OTHER)
+    desk.queue("guest-1", bundle=OTHER)
+    assert [student for _course, student in desk.order()] == [
+        "nobody", "student-3", "guest-0", "student-4", "guest-1", "student-5",
+    ]  # fmt: skip
+
+
+def test_a_newer_version_takes_the_place_of_what_waits_in_an_older_one(desk: Desk) -> None:
+    newer = CourseBundle("course", {}, b"a newer version of the course")
+    queue.send_bundle(desk.engine, newer)
+    old = desk.queue("ana", "in the old version")
+    new = desk.queue("ana", "in the new version", bundle=newer)
+    taken = desk.take(desk.begin("ana"), "ana", newer)
+    assert taken is not None and taken.id == new
+    assert desk.state(old) == ("set aside", queue._NEWER)
+    assert [one.error for one in queue.ended(desk.engine, [old], 9)] == [queue._NEWER]
+
+
+def test_what_is_graded_in_an_older_version_is_not_cut_off_by_a_newer_one(desk: Desk) -> None:
+    desk.queue("ana", "old")
+    taken = desk.taken("ana")
+    desk.queue("ana", "new")
+    queue.finish(desk.engine, taken, GRADED, b"", "here")
+    assert desk.state(taken.id) == ("graded", "")
+
+
+def test_attempts_of_an_older_version_are_let_go_when_the_course_is_served_in_a_newer_one(
+    desk: Desk,
+) -> None:
+    newer = CourseBundle("course", {}, b"a newer version of the course")
+    queue.send_bundle(desk.engine, newer)
+    waits = desk.attempt("ana", "waits")
+    done = desk.attempt("luis", "done")
+    queue.finish(desk.engine, desk.taken("luis"), GRADED, b"pages", "here")
+    from_folder = desk.queue("eva")
+    queue.withdraw_attempts(desk.engine, "course", newer.hash)
+    assert desk.state(waits)[0] == "set aside" and desk.state(done)[0] == "graded"
+    assert desk.state(from_folder)[0] == "waiting"
+    assert queue.ended(desk.engine, [done], 9)[0].content is None
+
+
+# Following
+
+
+def test_what_another_one_has_collected_is_told_to_who_waits_for_it(desk: Desk) -> None:
+    number = desk.queue("ana")
+    queue.finish(desk.engine, desk.taken("ana"), GRADED, b"notebooks", "here")
+    queue.collect(desk.engine, [number])
+    (ended,) = queue.ended(desk.engine, [number], 9)
+    assert (ended.summary, ended.content) == (GRADED, None)
+
+
+def test_attempts_from_an_lms_are_left_to_who_serves_the_course(desk: Desk) -> None:
+    desk.attempt("ana", "of the LMS")
+    number = desk.queue("luis")
+    assert queue.uncollected(desk.engine, "course") == [number]
+
+
+def test_a_class_of_any_size_is_followed(desk: Desk) -> None:
+    number = desk.queue("ana")
+    queue.finish(desk.engine, desk.taken("ana"), GRADED, b"notebooks", "here")
+    numbers = range(number, number + 100_000)
+    assert [one.id for one in queue.ended(desk.engine, numbers, 9)] == [number]
+    queue.collect(desk.engine, numbers)
+    assert queue.uncollected(desk.engine, "course") == []
+
+
+# Order
 
 
 def test_a_student_who_waits_comes_before_a_class_and_that_before_a_regrade(desk: Desk) -> None:
