@@ -264,7 +264,8 @@ def grade_elsewhere(
     if followed.left and followed.failure is None:
         print_warning(
             f"{followed.left} of {followed.total} submissions are not graded yet: the workers go "
-            "on, and the same command with --attach follows them"
+            "on with what is queued, which `autograder grade --db URL --attach` follows; the same "
+            "command queues the rest"
         )
         sys.exit(Status.INTERRUPTED)
     _end_early(followed, goes_on=True)

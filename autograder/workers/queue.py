@@ -257,7 +257,7 @@ def _add(
             Submission.state == "waiting",
             _FROM_A_FOLDER,
         )
-        session.execute(update(Submission).where(*waiting).values(**_withdrawn(_NEWER)))
+        _withdraw(session, course, bundle, *waiting)
     return session.execute(
         insert(Submission)
         .values(
@@ -269,9 +269,23 @@ def _add(
     ).scalar_one()  # fmt: skip
 
 
-def _withdrawn(why: str) -> dict[str, Any]:
-    """What a row is that nobody wants graded any more."""
-    return {"state": "set aside", "error": why, "collected": True, "content": None}
+def _withdraw(session: Session, course: str, bundle: str, *which: ColumnElement[bool]) -> None:
+    """Set aside what waits in an older version; its tickets are for the newer one then.
+
+    A ticket that no worker fetches would hold back the student's later ones.
+    """
+    withdrawn = update(Submission).where(*which).returning(Submission.student)
+    students = session.scalars(
+        withdrawn.values(state="set aside", error=_NEWER, collected=True, content=None)
+    )
+    if locks := sorted({_lock_of(course, student) for student in students}):
+        session.execute(
+            text(
+                "UPDATE procrastinate_jobs SET queue_name = :queue "
+                "WHERE status = 'todo' AND lock = ANY(:locks)"
+            ),
+            {"queue": name_of(bundle), "locks": locks},
+        )
 
 
 def withdraw_attempts(engine: Engine, course: str, bundle: str) -> None:
@@ -286,8 +300,7 @@ def withdraw_attempts(engine: Engine, course: str, bundle: str) -> None:
     """
     others = Submission.course == course, Submission.bundle != bundle, ~_FROM_A_FOLDER
     with transaction(engine) as session:
-        waiting = update(Submission).where(*others, Submission.state == "waiting")
-        session.execute(waiting.values(**_withdrawn(_NEWER)))
+        _withdraw(session, course, bundle, *others, Submission.state == "waiting")
         done = select(Submission.id).where(*others, _HAS_ENDED, ~Submission.collected)
         _drop(session, list(session.scalars(done)))
 
@@ -495,12 +508,24 @@ def clean(engine: Engine) -> None:
     """Remove what courses have long collected, and versions of courses that nothing needs."""
     month, day = time.time() - KEPT_SECONDS, time.time() - _UNUSED_SECONDS
     with transaction(engine) as session:
-        session.execute(delete(Submission).where(Submission.collected, Submission.queued < month))
+        nobody_asks = Submission.collected | (_HAS_ENDED & ~_FROM_A_FOLDER)
+        session.execute(delete(Submission).where(nobody_asks, Submission.queued < month))
         used = exists().where(Submission.bundle == Bundle.hash)
         session.execute(delete(Bundle).where(Bundle.created < day, ~used))
 
 
 # Following
+
+
+def others_with(engine: Engine, course: str, assignments: Collection[str]) -> dict[str, str]:
+    """Assignments that another course has queued under the same name: by name, that course."""
+    with Session(engine) as session:
+        rows = session.execute(
+            select(Submission.assignment, Submission.course)
+            .where(Submission.course != course, Submission.assignment.in_(assignments))
+            .distinct()
+        )
+        return {assignment: other for assignment, other in rows}
 
 
 @dataclass(frozen=True)

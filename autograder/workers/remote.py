@@ -5,7 +5,7 @@ queued goes on whatever becomes of who follows it.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -107,6 +107,7 @@ def run(
         A summary, or None when nothing has happened for a moment.
 
     Raises:
+        CourseError: another course has an assignment of the same name there.
         GradebookError: the database is away for long.
     """
     yield from enqueue(opened, tasks, stopping)
@@ -126,8 +127,10 @@ def enqueue(
     """Queue submissions, as ``run`` does; summaries of those that need no grading.
 
     Raises:
+        CourseError: another course has an assignment of the same name there.
         GradebookError: the database cannot be used.
     """
+    require_own_names(opened, {task.assignment for task in tasks})
     bundle = ""
     for start in range(0, len(tasks), _AT_ONCE):
         some = tasks[start : start + _AT_ONCE]
@@ -153,6 +156,23 @@ def enqueue(
         yield None
 
 
+def require_own_names(opened: Queue, assignments: Collection[str]) -> None:
+    """Make sure that no two courses write into the same rows of nbgrader's gradebook.
+
+    Raises:
+        CourseError: another course has an assignment of the same name there.
+        GradebookError: the database cannot be used.
+    """
+    with _database_told(opened):
+        others = queue.others_with(opened.engine, opened.name, assignments)
+    for assignment, other in sorted(others.items()):
+        raise CourseError(
+            f"course {other!r} has queued an assignment {assignment!r} in this database too, and "
+            "nbgrader's gradebook tells assignments apart by their names alone: give this one "
+            "another name, or this course a database and workers of its own"
+        )
+
+
 def _parcel(course: Course, task: Task) -> Parcel | Summary:
     """What is sent of a submission, or what is known of it without grading."""
     due = course.due(task.assignment, task.student, task.force)
@@ -175,8 +195,11 @@ def follow(
     while left and not stopping():
         try:
             found = queue.ended(opened.engine, left, _AT_ONCE)
-            summaries = [_collect(opened.course, one) for one in found]
-            queue.collect(opened.engine, [one.id for one in found])
+            kept = [_keep(opened.course, one) for one in found]
+            queue.collect(
+                opened.engine,
+                [one.id for one, (_, is_kept) in zip(found, kept, strict=True) if is_kept],
+            )
             away_since = None
         except DBAPIError as error:
             away_since = away_since or time.monotonic()
@@ -186,7 +209,7 @@ def follow(
             time.sleep(_TICK_SECONDS)
             continue
         left -= {one.id for one in found}
-        yield from summaries
+        yield from (summary for summary, _is_kept in kept)
         if not found:
             if time.monotonic() >= says_at:
                 says_at = time.monotonic() + 6 * _SAY_SECONDS
@@ -195,19 +218,23 @@ def follow(
             time.sleep(_TICK_SECONDS)
 
 
-def _collect(course: Course, one: Ended) -> Summary:
-    """Put what came of a submission into the course's folders."""
+def _keep(course: Course, one: Ended) -> tuple[Summary, bool]:
+    """Put what came of a submission into the course's folders; whether the queue can drop it."""
     name = one.assignment, one.student
     if one.error:
-        return Summary(*name, error=one.error)
+        return Summary(*name, error=one.error), True
     summary = Summary(**one.summary)
     if one.content is None:
-        return summary
+        return summary, True
     try:
         keep_graded(course, *name, one.content, inputs=one.inputs, stamp=one.stamp)
     except (ParcelError, CourseError, OSError) as error:
-        summary.error = f"it is graded, and cannot be put into the course's folders: {error}"
-    return summary
+        summary.error = (
+            "it is graded, and cannot be put into the course's folders, so the queue keeps it "
+            f"for `autograder grade --db URL --attach`: {error}"
+        )
+        return summary, False
+    return summary, True
 
 
 def _say_who_works(opened: Queue, say: Callable[[str], None]) -> None:

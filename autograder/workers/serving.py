@@ -63,7 +63,8 @@ class _Service:
         self._queued: dict[int, HandIn] = {}
         self._pages: deque[HandIn] = deque()
         """Of which only the feedback is to be written, here."""
-        self._answers: deque[_Answer] = deque()
+        self._answers: deque[tuple[_Answer, int | None]] = deque()
+        """What came of attempts, and what the queue can drop when the service has it."""
         self._looks_at = 0.0
         self._counts_at = 0.0
         self._room = _FEWEST
@@ -81,8 +82,14 @@ class _Service:
         if self._queued and time.monotonic() >= self._looks_at:
             self._looks_at = time.monotonic() + _LOOK_SECONDS
             self._collect()
+        told: list[int] = []
         while self._answers:
-            yield self._answers.popleft()
+            answer, number = self._answers.popleft()
+            yield answer
+            if number is not None:
+                told.append(number)
+        if told:  # only now: what a kill keeps from being stored is there at the next start
+            queue.collect(self._opened.engine, told)
 
     def _queue(self) -> None:
         """Queue as much as workers have room for."""
@@ -118,8 +125,12 @@ class _Service:
         """The hash of the course as it is now, which workers can fetch."""
         if (held := held_inputs(self._course)) != self._held:
             self._course.forget_inputs()
-            made = make_bundle(self._course)
+            made, is_first = make_bundle(self._course), not self._bundle
             self._bundle, self._held = queue.send_bundle(self._opened.engine, made), held
+            if is_first:
+                remote.require_own_names(self._opened, self._course.assignments())
+                # What waits in the version of an earlier start, nobody may grade any more.
+                queue.withdraw_attempts(self._opened.engine, self._opened.name, self._bundle)
         return self._bundle
 
     def _send(self, some: list[tuple[HandIn, Parcel]], again: bool) -> None:
@@ -131,22 +142,19 @@ class _Service:
         self._queued |= dict(zip(numbers, (one for one, _parcel in some), strict=True))
 
     def _collect(self) -> None:
-        ended = queue.ended(self._opened.engine, self._queued, _FEWEST)
-        for one in ended:
-            hand_in = self._queued[one.id]
-            self._answers.append((hand_in, self._kept(hand_in, one)))
-        queue.collect(self._opened.engine, [one.id for one in ended])
-        for one in ended:
-            del self._queued[one.id]
+        for one in queue.ended(self._opened.engine, self._queued, _FEWEST):
+            hand_in = self._queued.pop(one.id)
+            summary, is_kept = self._keep(hand_in, one)
+            self._answers.append(((hand_in, summary), one.id if is_kept else None))
 
-    def _kept(self, hand_in: HandIn, one: Ended) -> Summary:
-        """Put what came of an attempt into the course's folders."""
+    def _keep(self, hand_in: HandIn, one: Ended) -> tuple[Summary, bool]:
+        """Put what came of an attempt into the course's folders; whether the queue can drop it."""
         name = one.assignment, one.student
         if one.error:
-            return Summary(*name, error=one.error)
+            return Summary(*name, error=one.error), True
         marked = Marked(**one.summary)
         if one.content is None:
-            return marked
+            return marked, True
         try:
             place(self._course, hand_in)
             stamp = inputs = ""  # unless the course is as it was for the worker
@@ -154,5 +162,5 @@ class _Service:
                 stamp, inputs = self._course.inputs_of(*name)
             marked.pages = keep_graded(self._course, *name, one.content, inputs=inputs, stamp=stamp)
         except (ParcelError, CourseError, OSError) as error:
-            return Summary(*name, error=f"what was graded cannot be kept: {error}")
-        return marked
+            return Summary(*name, error=f"what was graded cannot be kept: {error}"), False
+        return marked, True

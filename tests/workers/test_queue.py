@@ -39,6 +39,7 @@ class Desk:
 
     def __init__(self, engine: Engine, url: str) -> None:
         self.engine = engine
+        self.url = url
         self.app: App = open_app(database_url(url))
         for bundle in (BUNDLE, OTHER):
             queue.send_bundle(engine, bundle)
@@ -203,6 +204,9 @@ def test_a_newer_version_takes_the_place_of_what_waits_in_an_older_one(desk: Des
     queue.send_bundle(desk.engine, newer)
     old = desk.queue("ana", "in the old version")
     new = desk.queue("ana", "in the new version", bundle=newer)
+    assert rows(desk.url, "SELECT DISTINCT queue_name FROM procrastinate_jobs") == [
+        (queue.name_of(newer.hash),)
+    ]
     taken = desk.take(desk.begin("ana"), "ana", newer)
     assert taken is not None and taken.id == new
     assert desk.state(old) == ("set aside", queue._NEWER)

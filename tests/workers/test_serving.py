@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from autograder.lms.database import open_database
 from autograder.lms.handins.grades import release
 from autograder.lms.handins.handin import feedback_page
-from autograder.workers import remote
+from autograder.workers import queue, remote
 from autograder.workers.serving import serving
 from tests.lms.small_class import CONFIG, DEADLINE, World, make_template, wait_for
-from tests.postgres import rows
+from tests.postgres import execute, rows
 from tests.workers.running import RunningWorker
 
 _OWN_GRADEBOOK = next(line for line in CONFIG.splitlines() if "db_url" in line)
@@ -114,6 +115,47 @@ def test_what_was_queued_before_a_stop_is_graded_once_after_the_next_start(
     finally:
         worker.end()
     assert rows(url, "SELECT count(*) FROM queue_submission") == [(1,)]
+    assert world.score_in_gradebook("ana") == 7.0
+
+
+def test_the_queue_lets_go_of_an_attempt_only_when_its_score_is_stored(
+    world: World, worker: RunningWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collect, states = queue.collect, []
+
+    def notice(*arguments: Any) -> None:
+        states.append(world.rows()[0].state)
+        collect(*arguments)
+
+    monkeypatch.setattr(queue, "collect", notice)
+    world.hand_in("ana", 7)
+    with world.service():
+        wait_for(lambda: bool(states), 180)
+    assert states == ["graded"]
+
+
+def test_an_attempt_that_waits_in_a_version_that_nobody_grades_is_queued_anew(
+    world: World, tmp_path: Path
+) -> None:
+    url = world.engine.url.render_as_string(hide_password=False)
+    world.hand_in("ana", 7)
+    with world.service():
+        wait_for(lambda: rows(url, "SELECT count(*) FROM queue_submission") == [(1,)], 60)
+    execute(
+        url,
+        """
+        INSERT INTO queue_bundle (hash, course, needs, content, created)
+        SELECT 'old', course, '{"torch": "0.1"}', content, created FROM queue_bundle;
+        UPDATE queue_submission SET bundle = 'old', inputs = 'old';
+        UPDATE procrastinate_jobs SET queue_name = 'old'
+        """,
+    )
+    worker = RunningWorker(url, tmp_path, "worker")
+    try:
+        with world.service():
+            wait_for(world.is_settled, 180)
+    finally:
+        worker.end()
     assert world.score_in_gradebook("ana") == 7.0
 
 

@@ -16,6 +16,10 @@ import pytest
 from sqlalchemy import Engine, text, update
 
 from autograder.bridge.course import Course
+from autograder.workers import queue
+from autograder.workers.bundle import CourseBundle
+from autograder.workers.database import database_url, open_app
+from autograder.workers.queue import Parcel
 from autograder.workers.schema import Bundle
 from tests import postgres
 from tests.bench.faults import prove
@@ -195,6 +199,39 @@ def test_ctrl_c_leaves_the_workers_at_work_and_attach_comes_back(
     nothing = run(course, "grade", "--db", url, "--attach")
     assert nothing.returncode == 1
     assert "nothing of this course is queued" in nothing.stderr
+
+
+def test_what_the_course_s_folders_cannot_take_stays_in_the_queue_until_they_can(
+    course: Course, url: str, engine: Engine, tmp_path: Path
+) -> None:
+    hand_in(course, "ana", "5")
+    in_the_way = course.root / "autograded"
+    in_the_way.write_text("a file", encoding="utf-8")
+    worker = RunningWorker(url, tmp_path, "worker")
+    try:
+        first = run(course, "grade", "--db", url)
+        in_the_way.unlink()
+        attached = run(course, "grade", "--db", url, "--attach", "--json")
+    finally:
+        worker.end()
+    assert first.returncode == 1
+    assert "grade --db URL --attach" in " ".join(first.stdout.split())
+    assert scores(attached.stdout) == {"ana": 5.0}
+    assert (course.root / "autograded/ana/one/one.ipynb").is_file()
+
+
+def test_two_courses_with_an_assignment_of_the_same_name_are_kept_apart(
+    course: Course, url: str, engine: Engine
+) -> None:
+    app = open_app(database_url(url))
+    other = CourseBundle("another", {}, b"a version of another course")
+    queue.send_bundle(engine, other)
+    queue.enqueue(engine, app, other.course, other.hash, [Parcel("one", "eva", "x", "x", b"x")])
+    hand_in(course, "ana", "5")
+    told = run(course, "grade", "--db", url)
+    assert told.returncode == 1
+    assert "course 'another' has queued an assignment 'one'" in " ".join(told.stderr.split())
+    assert postgres.rows(url, "SELECT count(*) FROM queue_submission") == [(1,)]
 
 
 def test_a_worker_that_is_told_to_end_finishes_what_runs_and_takes_nothing_new(
