@@ -25,7 +25,6 @@ from autograder.cli.completion import complete_students
 @click.option(
     "--db",
     metavar="URL",
-    default="",
     help="Have workers grade that take from this Postgres database, and follow them.",
 )
 @click.option("--attach", is_flag=True, help="With --db: only follow what is queued already.")
@@ -40,7 +39,7 @@ def grade(
     jobs: int,
     allow_unsafe: bool,
     diff: bool,
-    db: str,
+    db: str | None,
     attach: bool,
 ) -> None:
     """Grade submissions into nbgrader's gradebook, many at once.
@@ -61,8 +60,13 @@ def grade(
     from autograder import pool
     from autograder.cli import submissions
 
+    if db is not None and not db.strip():  # such as a variable of the shell that is not set
+        raise click.UsageError("--db has no value: give it the URL of the queue's database")
     if attach and (not db or assignments or student or force):
-        raise click.UsageError("--attach goes with --db alone: it follows all that is queued")
+        raise click.UsageError(
+            "--attach goes with --db alone, without an assignment, --student or --force: it "
+            "follows all that is queued of the course"
+        )
     if db and (diff or allow_unsafe):
         raise click.UsageError("--diff and --allow-unsafe are for this machine, not for --db")
     with pool.Stopping() as stopping:

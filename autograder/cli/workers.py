@@ -104,6 +104,7 @@ def _work(
     dead_after: float,
     allow_unsafe: bool,
 ) -> None:
+    from autograder.bridge.course import CourseError
     from autograder.doctor import walls
     from autograder.workers import metrics
     from autograder.workers.database import database_url, open_queue
@@ -112,16 +113,31 @@ def _work(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # what matters is told by ours
     url = database_url(db)
+    kept = cache or default_cache()
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CourseError(
+            f"the folder for courses, {kept}, cannot be made: {error.strerror}: give another one "
+            "with --cache"
+        ) from error
     standing = walls.examine()
     if lacking := walls.require_walls(allow_unsafe, standing):
         print_warning(f"UNSAFE: without {', '.join(lacking)}", strong=True)
     engine = open_queue(url)
     observer = metrics.Metrics(engine, {wall.name: wall.stands for wall in standing}, dead_after)
     working = GradingWorker(
-        engine, url, cache or default_cache(), jobs=jobs, dead_seconds=dead_after,
+        engine, url, kept, jobs=jobs, dead_seconds=dead_after,
         allow_unsafe=allow_unsafe, observer=observer,
     )  # fmt: skip
     if address is not None:
-        server = metrics.serve(observer, *address, working.is_healthy)
+        try:
+            server = metrics.serve(observer, *address, working.is_healthy)
+        except OSError as error:
+            place = f"{address[0]}:{address[1]}"
+            raise CourseError(
+                f"--metrics {place} cannot be used: {error.strerror or error}: give an address of "
+                "this machine and a port that is free"
+            ) from error
         print_line(f"metrics: http://{address[0]}:{server.server_port}/metrics")
     working.run(lambda: print_line(f"worker {working.name}: grades up to {jobs} at once"))

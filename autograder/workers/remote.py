@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 from procrastinate import App
 from procrastinate.exceptions import ConnectorException
@@ -26,9 +26,13 @@ from autograder.workers.bundle import course_id, make_bundle
 from autograder.workers.database import database_url, open_app, open_queue, told
 from autograder.workers.queue import Ended, Parcel
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _TICK_SECONDS: Final = 0.5
 _AT_ONCE: Final = 50
 """Submissions in one transaction, each way."""
+_WAIT_SECONDS: Final = 20.0
+"""So long a database may be away while a class is queued: nothing is lost if that begins anew."""
 _AWAY_SECONDS: Final = 120.0
 """So long a database may be away while a class is followed."""
 SILENT_SECONDS: Final = 30.0
@@ -136,24 +140,42 @@ def enqueue(
         some = tasks[start : start + _AT_ONCE]
         if stopping():
             return
-        parcels = []
-        for task in some:
-            parcel = _parcel(opened.course, task)
-            if isinstance(parcel, Summary):
-                yield parcel
-            else:
-                parcels.append(parcel)
-        if not parcels:
-            continue
-        with _database_told(opened):
-            if not bundle:
-                bundle = queue.send_bundle(opened.engine, make_bundle(opened.course))
+        found = _patiently(_parcels, opened.course, some)
+        yield from (one for one in found if isinstance(one, Summary))
+        if parcels := [one for one in found if isinstance(one, Parcel)]:
             again = any(task.force for task in some)
-            opened.numbers += queue.enqueue(
-                opened.engine, opened.app, opened.name, bundle, parcels,
-                urgency=queue.AGAIN if again else queue.CLASS, again=again,
-            )  # fmt: skip
-        yield None
+            bundle = bundle or _patiently(_send_bundle, opened)
+            opened.numbers += _patiently(_send, opened, bundle, parcels, again)
+            yield None
+
+
+def _patiently(work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    """Do what needs the database, and again while that is away for a moment: it may restart.
+
+    Raises:
+        GradebookError: it is away for longer.
+    """
+    until = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            return work(*arguments, **options)
+        except GradebookError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(_TICK_SECONDS)
+
+
+def _send_bundle(opened: Queue) -> str:
+    with _database_told(opened):
+        return queue.send_bundle(opened.engine, make_bundle(opened.course))
+
+
+def _send(opened: Queue, bundle: str, parcels: list[Parcel], again: bool) -> list[int]:
+    with _database_told(opened):
+        return queue.enqueue(
+            opened.engine, opened.app, opened.name, bundle, parcels,
+            urgency=queue.AGAIN if again else queue.CLASS, again=again,
+        )  # fmt: skip
 
 
 def require_own_names(opened: Queue, assignments: Collection[str]) -> None:
@@ -171,6 +193,10 @@ def require_own_names(opened: Queue, assignments: Collection[str]) -> None:
             "nbgrader's gradebook tells assignments apart by their names alone: give this one "
             "another name, or this course a database and workers of its own"
         )
+
+
+def _parcels(course: Course, tasks: Sequence[Task]) -> list[Parcel | Summary]:
+    return [_parcel(course, task) for task in tasks]
 
 
 def _parcel(course: Course, task: Task) -> Parcel | Summary:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,12 +12,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text, update
+from sqlalchemy.exc import OperationalError
 
 from autograder.bridge.course import Course
-from autograder.workers import queue
+from autograder.pool import Task
+from autograder.workers import queue, remote
 from autograder.workers.bundle import CourseBundle
 from autograder.workers.database import database_url, open_app
 from autograder.workers.queue import Parcel
@@ -356,6 +360,7 @@ def read(address: str) -> str:
         (["--attach"], "--attach goes with --db alone"),
         (["--db", "postgresql:///x", "--attach", "--force"], "--attach goes with --db alone"),
         (["--db", "postgresql:///x", "--diff"], "are for this machine"),
+        (["--db", ""], "--db has no value"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(
@@ -370,6 +375,38 @@ def test_a_worker_without_a_database_says_how_to_give_it(course: Course) -> None
     done = run(course, "worker")
     assert done.returncode == 2
     assert "give --db, or set AUTOGRADER_DB" in done.stderr
+
+
+def test_a_worker_whose_options_cannot_be_used_says_which(
+    course: Course, url: str, engine: Engine, tmp_path: Path
+) -> None:
+    tmp_path.joinpath("file").touch()
+    cache = run(course, "worker", "--db", url, "--cache", str(tmp_path / "file/cache"))
+    assert cache.returncode == 1 and "give another one with --cache" in cache.stderr
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        port = run(course, "worker", "--db", url, "--metrics", place)
+    assert port.returncode == 1
+    assert f"--metrics {place} cannot be used" in " ".join(port.stderr.split())
+
+
+def test_a_class_is_queued_although_the_database_is_away_for_a_moment(
+    course: Course, url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(course, "ana", "5")
+    send, tries = queue.send_bundle, []
+
+    def away_at_first(*arguments: Any) -> str:
+        tries.append(1)
+        if len(tries) == 1:
+            raise OperationalError("", {}, ConnectionError("it restarts"))
+        return send(*arguments)
+
+    monkeypatch.setattr(queue, "send_bundle", away_at_first)
+    opened = remote.open_for(course, url)
+    assert list(remote.enqueue(opened, [Task("one", "ana")], lambda: False)) == [None]
+    assert len(opened.numbers) == 1 and len(tries) == 2
+    opened.engine.dispose()
 
 
 def test_under_faults_everything_is_graded_exactly_once_and_in_order(
