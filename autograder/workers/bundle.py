@@ -6,6 +6,7 @@ students, and no gradebook: that is the one of the queue's own database.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import sys
@@ -29,6 +30,8 @@ _CONFIG: Final = "nbgrader_config.py"
 _JSON: Final = "nbgrader_config.json"
 _COURSE_CONFIG: Final = "autograder_course_config.py"
 _SECRET: Final = ".autograder.secret"
+_NEEDS: Final = ".autograder.needs.json"
+"""What workers must have is in the archive too, so that an upgrade makes another version."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class CourseBundle:
 
     @property
     def hash(self) -> str:
-        """What tells it from every other version."""
+        """What tells it from every other version, by its files or by what workers must have."""
         return hash_of(self.content)
 
 
@@ -75,6 +78,7 @@ def make_bundle(course: Course) -> CourseBundle:
     """
     name = course_id(course)
     files = sorted(set(_files(course)))
+    wanted = needs(_packages(course, files))
     with tempfile.TemporaryDirectory(prefix="autograder-bundle-") as folder:
         root = Path(folder)
         for path in files:
@@ -83,13 +87,14 @@ def make_bundle(course: Course) -> CourseBundle:
             shutil.copyfile(path, place)
         (root / _CONFIG).rename(root / _COURSE_CONFIG)
         write_private(root / _SECRET, course.settings.secret().key.hex().encode("ascii"))
+        (root / _NEEDS).write_text(json.dumps(wanted, sort_keys=True), encoding="utf-8")
         try:
             content = pack(root)
         except ParcelError as error:
             raise CourseError(
                 "the course is too large to be sent to workers: source and graders may have 128 MB"
             ) from error
-    return CourseBundle(name, needs(_packages(course, files)), content)
+    return CourseBundle(name, wanted, content)
 
 
 def open_bundle(content: bytes, root: Path) -> None:
@@ -106,6 +111,7 @@ def open_bundle(content: bytes, root: Path) -> None:
     unpack(content, root)
     settings = json_of(root / _JSON)
     (root / _JSON).unlink(missing_ok=True)  # nbgrader would prefer it to what is written here
+    (root / _NEEDS).unlink(missing_ok=True)  # the database says it, before anything is fetched
     os.chmod(root / _SECRET, 0o600)
     write_config(
         root,
