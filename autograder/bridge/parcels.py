@@ -1,9 +1,9 @@
 """Folders as bytes: submissions that go to another machine, and what was graded that comes back.
 
 A parcel is a zip archive with a list. Nothing in it is trusted with a path: names are checked when
-it is opened. What is no plain file, or too large to be read by any grading, goes as a name only:
-in its place the other side has a link to nowhere, or an empty file of the same size, of which a
-grading says the same.
+it is opened. What is no plain file goes as a name only, and so does what a student has handed in
+that is too large to be read by any grading: in its place the other side has a link to nowhere, or
+an empty file of the same size, of which a grading says the same.
 """
 
 import io
@@ -20,8 +20,6 @@ _FILES: Final = "files/"
 _NOWHERE: Final = "nothing-is-here"
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The time of every entry, so that the same folder gives the same bytes."""
-LARGEST_FILE: Final = 32 * 1024 * 1024
-"""A larger one is sent as its size."""
 LARGEST: Final = 128 * 1024 * 1024
 """Of all files together."""
 MOST_FILES: Final = 2000
@@ -31,14 +29,27 @@ class ParcelError(ValueError):
     """A folder cannot be sent, or what came is no parcel; the message says why."""
 
 
-def pack(folder: Path, without: Path | None = None, *, as_links: bool = False) -> bytes:
+def can_send(name: str) -> bool:
+    """Is a file's name one that an archive can hold?"""
+    return name.isprintable() and name.encode("utf-8", "ignore").decode() == name
+
+
+def pack(
+    folder: Path,
+    without: Path | None = None,
+    *,
+    as_links: bool = False,
+    largest_file: int | None = None,
+) -> bytes:
     """A folder as bytes; the same folder gives the same bytes.
 
     Args:
         folder: what to send; links in it are not followed.
-        as_links: whether the folder itself is behind a link, so that nothing in it is read.
         without: a folder that the other side has as well: of files that are the same there only
             the name is sent.
+        as_links: whether the folder itself is behind a link, so that nothing in it is read.
+        largest_file: a file of more bytes, which no grading reads, is sent as its size; None
+            where each is needed as it is.
 
     Raises:
         ParcelError: there is too much in it.
@@ -51,17 +62,15 @@ def pack(folder: Path, without: Path | None = None, *, as_links: bool = False) -
     left = LARGEST
     for name, facts in _entries(folder):
         path = folder / name
-        if as_links or not stat.S_ISREG(facts.st_mode) or not _is_text(name):
+        if as_links or not stat.S_ISREG(facts.st_mode) or not can_send(name):
             odd.append(name)
-        elif facts.st_size > LARGEST_FILE:
+        elif without is not None and _is_same(without / name, path):
+            same.append(name)
+        elif largest_file is not None and facts.st_size > largest_file:
             huge[name] = facts.st_size
         else:
-            data = path.read_bytes()
-            if without is not None and _is_same(without / name, data):
-                same.append(name)
-                continue
-            left -= len(data)
-            plain[name] = data
+            left -= facts.st_size
+            plain[name] = b"" if left < 0 else path.read_bytes()
         if left < 0 or len(plain) + len(odd) + len(huge) > MOST_FILES:
             raise ParcelError(
                 f"{folder} has more than {LARGEST // 2**20} MB or {MOST_FILES} files, which is "
@@ -140,13 +149,12 @@ def _entries(folder: Path) -> list[tuple[str, os.stat_result]]:
     return sorted(found, key=lambda one: one[0])
 
 
-def _is_text(name: str) -> bool:
-    """Is a name one that an archive can hold?"""
-    return name.isprintable() and name.encode("utf-8", "ignore").decode() == name
-
-
-def _is_same(path: Path, data: bytes) -> bool:
-    return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
+def _is_same(one: Path, other: Path) -> bool:
+    return (
+        one.is_file()
+        and one.stat().st_size == other.stat().st_size
+        and one.read_bytes() == other.read_bytes()
+    )
 
 
 def _archive(facts: dict[str, Any], plain: Mapping[str, bytes]) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from autograder.bridge import record
 from autograder.bridge.course import Course, CourseError
+from autograder.bridge.exporter import SubmissionExporter
 from autograder.bridge.files import has_links, replace_folder
 from autograder.bridge.handin import HandIn, Person
 from autograder.bridge.parcels import pack, unpack, unpack_files
@@ -17,6 +18,9 @@ from autograder.bridge.record import Record
 _RECORD: Final = ".autograder.record.json"
 _PAGE: Final = ".autograder.page."
 _BESIDE: Final = ".graded-"
+_MIB: Final = 1024 * 1024
+_READ_MIB: Final = 32
+"""No grading reads larger files of a student, unless the course lets them in."""
 
 
 def pack_submission(course: Course, assignment: str, student: str) -> bytes:
@@ -27,7 +31,15 @@ def pack_submission(course: Course, assignment: str, student: str) -> bytes:
         OSError: it cannot be read.
     """
     folder = course.folder("submitted", assignment, student)
-    return pack(folder, as_links=has_links(folder, course.root))
+    links = has_links(folder, course.root)
+    return pack(folder, as_links=links, largest_file=_read_bytes(course))
+
+
+def _read_bytes(course: Course) -> int:
+    """How large a student's file may be that a grading of the course reads."""
+    usual = SubmissionExporter.other_file_mib.default_value
+    configured = course.app.config.SubmissionExporter.get("other_file_mib", usual)
+    return max(_READ_MIB, int(configured)) * _MIB
 
 
 def unpack_submission(course: Course, assignment: str, student: str, parcel: bytes) -> None:

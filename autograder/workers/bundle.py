@@ -11,11 +11,13 @@ import os
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from autograder.bridge import parcels
 from autograder.bridge.course import Course, CourseError
 from autograder.bridge.keyfile import write_private
 from autograder.bridge.packages import imports_of
@@ -30,6 +32,7 @@ _CONFIG: Final = "nbgrader_config.py"
 _JSON: Final = "nbgrader_config.json"
 _COURSE_CONFIG: Final = "autograder_course_config.py"
 _SECRET: Final = ".autograder.secret"
+_MIB: Final = 1024 * 1024
 _NEEDS: Final = ".autograder.needs.json"
 """What workers must have is in the archive too, so that an upgrade makes another version."""
 
@@ -72,12 +75,13 @@ def make_bundle(course: Course) -> CourseBundle:
     """Gather what grading needs of a course.
 
     Raises:
-        CourseError: it is too large, or has no id.
+        CourseError: it is too large, has no id, or a file whose name cannot be sent.
         SecretError: the secret cannot be read.
         OSError: a file cannot be read.
     """
     name = course_id(course)
     files = sorted(set(_files(course)))
+    _require_sendable(course, files)
     wanted = needs(_packages(course, files))
     with tempfile.TemporaryDirectory(prefix="autograder-bundle-") as folder:
         root = Path(folder)
@@ -91,10 +95,44 @@ def make_bundle(course: Course) -> CourseBundle:
         try:
             content = pack(root)
         except ParcelError as error:
-            raise CourseError(
-                "the course is too large to be sent to workers: source and graders may have 128 MB"
-            ) from error
+            raise CourseError(_too_large(files)) from error
     return CourseBundle(name, wanted, content)
+
+
+def _require_sendable(course: Course, files: list[Path]) -> None:
+    """Make sure that files arrive as they are, before any of them is copied.
+
+    Raises:
+        CourseError: one would not.
+    """
+    for path in files:
+        if not parcels.can_send(path.relative_to(course.root).as_posix()):
+            raise CourseError(
+                f"{str(path)!r} has a name that cannot be sent to workers: rename it, with letters "
+                "and signs that can be seen"
+            )
+    if _size(files) > parcels.LARGEST or len(files) > parcels.MOST_FILES:
+        raise CourseError(_too_large(files))
+
+
+def _too_large(files: list[Path]) -> str:
+    largest = max(files, key=_size_of)
+    folder, count = Counter(path.parent for path in files).most_common(1)[0]
+    return (
+        "the course is too large to be sent to workers: what grading needs of it may have "
+        f"{parcels.LARGEST // _MIB} MB and {parcels.MOST_FILES} files, and has "
+        f"{_size(files) // _MIB} MB and {len(files)} files; the largest is {largest} "
+        f"({_size_of(largest) // _MIB} MB), and most are in {folder} ({count}). Make them "
+        "smaller, or put what is large where all workers can read it, outside the course"
+    )
+
+
+def _size(files: list[Path]) -> int:
+    return sum(map(_size_of, files))
+
+
+def _size_of(path: Path) -> int:
+    return path.stat().st_size
 
 
 def open_bundle(content: bytes, root: Path) -> None:

@@ -1,16 +1,24 @@
 """Versions of courses as bytes: which ones are the same, and what is in the way of sending one."""
 
+import shutil
 from pathlib import Path
+from typing import Final
 
 import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from autograder.bridge.course import Course
+from autograder.bridge import parcels, record
+from autograder.bridge.course import Course, CourseError
+from autograder.bridge.parcels import unpack
+from autograder.bridge.record import Record
+from autograder.bridge.sending import keep_graded, pack_graded, pack_submission
 from autograder.workers import bundle, queue
 from autograder.workers.bundle import hash_of, make_bundle, open_bundle
 from autograder.workers.schema import Bundle
-from tests.workers.quick_course import make_quick_course
+from tests.workers.quick_course import hand_in, make_quick_course
+
+MIB: Final = 1024 * 1024
 
 
 @pytest.fixture
@@ -56,3 +64,85 @@ def test_an_opened_version_has_the_course_s_files_and_nothing_of_the_sending(
         local.root / "source/one/one.ipynb"
     ).read_bytes()
     assert not list(opened.glob("*needs*"))
+
+
+def test_a_large_file_of_the_course_arrives_as_it_is(local: Course, tmp_path: Path) -> None:
+    data = b"weights " * (33 * MIB // 8)
+    (local.root / "source/one/weights.bin").write_bytes(data)
+    open_bundle(make_bundle(local).content, tmp_path / "opened")
+    assert (tmp_path / "opened/source/one/weights.bin").read_bytes() == data
+
+
+def test_a_course_that_is_too_large_names_its_largest_file(
+    local: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parcels, "LARGEST", 3 * MIB)
+    large = local.root / "source/one/weights.bin"
+    large.write_bytes(b"x" * 4 * MIB)
+    with pytest.raises(CourseError, match="may have 3 MB") as told:
+        make_bundle(local)
+    assert f"{large} (4 MB)" in str(told.value)
+
+
+def test_a_course_with_too_many_files_is_told_where_they_are(
+    local: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parcels, "MOST_FILES", 20)
+    for number in range(30):
+        local.root.joinpath(f"source/one/{number}.csv").touch()
+    with pytest.raises(CourseError, match="and 20 files") as told:
+        make_bundle(local)
+    assert f"most are in {local.root / 'source/one'}" in str(told.value)
+
+
+def test_a_file_whose_name_cannot_be_sent_is_no_link_to_nowhere_on_a_worker(local: Course) -> None:
+    (local.root / "source/one/a\xa0b.csv").touch()
+    with pytest.raises(CourseError, match="rename it"):
+        make_bundle(local)
+
+
+# What is handed in and comes back
+
+
+def submission_with(course: Course, size: int) -> Path:
+    """A student's folder with a file of so many bytes."""
+    hand_in(course, "ana", "5")
+    path = course.folder("submitted", "one", "ana") / "mine.bin"
+    path.write_bytes(b"m" * size)
+    return path
+
+
+def test_a_student_s_file_that_no_grading_reads_goes_as_its_size(
+    local: Course, tmp_path: Path
+) -> None:
+    submission_with(local, 33 * MIB)
+    unpack(pack_submission(local, "one", "ana"), tmp_path / "arrived")
+    arrived = tmp_path / "arrived/mine.bin"
+    assert arrived.stat().st_size == 33 * MIB
+    assert not arrived.read_bytes().strip(b"\0")
+
+
+def test_a_student_s_file_that_the_course_lets_in_arrives_as_it_is(
+    local: Course, tmp_path: Path
+) -> None:
+    with (local.root / "nbgrader_config.py").open("a") as config:
+        config.write("c.SubmissionExporter.other_file_mib = 40\n")
+    raised = Course(local.root)
+    path = submission_with(raised, 33 * MIB)
+    unpack(pack_submission(raised, "one", "ana"), tmp_path / "arrived")
+    assert (tmp_path / "arrived/mine.bin").read_bytes() == path.read_bytes()
+
+
+def test_what_was_graded_comes_back_with_its_large_files(local: Course) -> None:
+    of_course, of_student = b"c" * 33 * MIB, b"s" * 33 * MIB
+    (local.root / "source/one/weights.bin").write_bytes(of_course)
+    graded = local.folder("autograded", "one", "ana")
+    graded.mkdir(parents=True)
+    (graded / "weights.bin").write_bytes(of_course)
+    (graded / "mine.bin").write_bytes(of_student)
+    Record().write(record.path_of(local.root, "one", "ana"))
+    parcel = pack_graded(local, "one", "ana")
+    shutil.rmtree(graded)
+    keep_graded(local, "one", "ana", parcel, inputs="", stamp="")
+    assert (graded / "weights.bin").read_bytes() == of_course
+    assert (graded / "mine.bin").read_bytes() == of_student

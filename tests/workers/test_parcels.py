@@ -65,16 +65,37 @@ def test_a_folder_behind_a_link_is_not_read(tmp_path: Path) -> None:
     assert (tmp_path / "arrived/one.ipynb").is_symlink()
 
 
-def test_what_is_too_large_to_be_read_arrives_as_its_size(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(parcels, "LARGEST_FILE", 1000)
+def test_what_is_too_large_to_be_read_arrives_as_its_size(tmp_path: Path) -> None:
     (tmp_path / "sent").mkdir()
     (tmp_path / "sent/one.ipynb").write_bytes(b"x" * 5000)
-    parcel = pack(tmp_path / "sent")
+    parcel = pack(tmp_path / "sent", largest_file=1000)
     assert len(parcel) < 1000
     unpack(parcel, tmp_path / "arrived")
     assert (tmp_path / "arrived/one.ipynb").stat().st_size == 5000
+
+
+def test_a_large_file_that_is_needed_arrives_or_is_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sent").mkdir()
+    (tmp_path / "sent/data.bin").write_bytes(b"x" * 5000)
+    unpack(pack(tmp_path / "sent"), tmp_path / "arrived")
+    assert contents(tmp_path / "arrived") == {"data.bin": b"x" * 5000}
+    monkeypatch.setattr(parcels, "LARGEST", 4999)
+    with pytest.raises(ParcelError, match="too much to send"):
+        pack(tmp_path / "sent")
+
+
+def test_what_the_other_side_has_is_a_name_however_large_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parcels, "LARGEST", 1000)
+    for folder in ("sent", "base"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "data.bin").write_bytes(b"x" * 5000)
+    parcel = pack(tmp_path / "sent", without=tmp_path / "base", largest_file=10)
+    unpack(parcel, tmp_path / "arrived", tmp_path / "base")
+    assert contents(tmp_path / "arrived") == {"data.bin": b"x" * 5000}
 
 
 def test_too_much_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
