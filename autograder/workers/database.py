@@ -44,18 +44,53 @@ def database_url(text: str) -> URL:
     Raises:
         DatabaseError: it is no URL of a Postgres database.
     """
-    try:
-        url = make_url(text)
-    except ArgumentError as error:
+    url = _parsed(text)
+    if url is None or "@" in f"{url.host}{url.database}":
         raise DatabaseError(
-            "--db needs a URL such as postgresql://user@host/name; what was given is none"
-        ) from error
+            "--db needs a URL such as postgresql://user@host/name, and what was given is none; in "
+            "a password, @ is written as %40"
+        )
     if url.get_backend_name() != "postgresql" or not url.database:
-        shown = url.render_as_string(hide_password=True)
         raise DatabaseError(
-            f"--db needs a Postgres database, such as postgresql://user@host/name, not {shown}"
+            f"--db needs a Postgres database, such as postgresql://user@host/name, not {shown(url)}"
         )
     return url.set(drivername=_DRIVER)
+
+
+def _parsed(text: str) -> URL | None:
+    try:
+        url = make_url(text)
+        place_of(url)
+    except (ArgumentError, ValueError):  # not to be told: it has a part of what was given
+        return None
+    return url
+
+
+def place_of(url: URL) -> tuple[str, str, str]:
+    """The host, the port and the name by which the driver reaches a Postgres database.
+
+    Raises:
+        ArgumentError: the URL's options contradict each other.
+    """
+    dialect = url.set(drivername=_DRIVER).get_dialect()()
+    _positional, options = dialect.create_connect_args(url)  # those after the ? come before others
+    given = {name: str(value) for name, value in options.items() if value}
+    return given.get("host", "localhost"), given.get("port", "5432"), given.get("dbname", "")
+
+
+def shown(url: URL) -> str:
+    """A database's URL for a person: without its password, and without options but its place.
+
+    Where a password has an @ that is not written as %40, a part of it is in what seems to be the
+    host or the name; so all before an @ goes there.
+    """
+    host, name = url.host, url.database
+    if host and name:
+        host, name = host.rpartition("@")[2], name.rpartition("@")[2]
+    options = {option: url.query[option] for option in ("host", "port") if option in url.query}
+    return URL.create(
+        url.drivername, url.username, host=host, port=url.port, database=name, query=options
+    ).render_as_string()
 
 
 def open_queue(url: URL) -> Engine:
@@ -85,11 +120,12 @@ def told(url: URL, error: BaseException) -> str:
 
     Args:
         url: the database's.
-        error: SQLAlchemy's or procrastinate's.
+        error: SQLAlchemy's, procrastinate's or the driver's own.
     """
-    reason = " ".join(str(error.orig if isinstance(error, DBAPIError) else error.__cause__).split())
+    cause = error.orig if isinstance(error, DBAPIError) else error.__cause__ or error
+    reason = " ".join(str(cause).split())
     return (
-        f"the database {url.render_as_string(hide_password=True)} cannot be used: {reason}. "
+        f"the database {shown(url)} cannot be used: {reason}. "
         "Does it run, does the database exist, and may this user make tables in it?"
     )
 

@@ -14,7 +14,7 @@ from procrastinate import App
 from procrastinate.exceptions import ConnectorException
 from sqlalchemy import Engine
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from autograder.bridge.course import Course, CourseError, GradebookError, Summary
 from autograder.bridge.parcels import ParcelError
@@ -23,7 +23,7 @@ from autograder.database import DatabaseError
 from autograder.pool import Task
 from autograder.workers import queue
 from autograder.workers.bundle import course_id, make_bundle
-from autograder.workers.database import database_url, open_app, open_queue, told
+from autograder.workers.database import database_url, open_app, open_queue, place_of, shown, told
 from autograder.workers.queue import Ended, Parcel
 
 P = ParamSpec("P")
@@ -37,8 +37,6 @@ _AWAY_SECONDS: Final = 120.0
 """So long a database may be away while a class is followed."""
 SILENT_SECONDS: Final = 30.0
 _SAY_SECONDS: Final = 10.0
-_DEFAULTS: Final = {"host": "localhost", "port": 5432}
-"""Of a Postgres URL (libpq)."""
 
 
 @dataclass
@@ -77,19 +75,19 @@ def _require_gradebook_in(course: Course, url: URL) -> None:
     Raises:
         CourseError: it is another one.
     """
-    own = make_url(course.directory.db_url)
-    place = ("host", "port", "database")
-    if own.get_backend_name() == "postgresql" and all(
-        (getattr(own, one) or _DEFAULTS.get(one)) == (getattr(url, one) or _DEFAULTS.get(one))
-        for one in place
-    ):
+    config = course.root / "nbgrader_config.py"
+    try:
+        own = make_url(course.directory.db_url)
+        is_there = own.get_backend_name() == "postgresql" and place_of(own) == place_of(url)
+    except (ArgumentError, ValueError):  # which have a part of what was given
+        raise CourseError(f"c.CourseDirectory.db_url in {config} is no database's URL") from None
+    if is_there:
         return
-    wanted = url.set(password=None).render_as_string()
+    wanted = shown(url)
     raise CourseError(
         f"workers write into the gradebook of the queue's database, and this course reads "
-        f"{own.render_as_string(hide_password=True)}: run `autograder gradebook copy --to "
-        f"{wanted}`, which brings its scores along, and then set c.CourseDirectory.db_url = "
-        f'"{wanted}" in {course.root / "nbgrader_config.py"}'
+        f"{shown(own)}: run `autograder gradebook copy --to {wanted}`, which brings its scores "
+        f'along, and then set c.CourseDirectory.db_url = "{wanted}" in {config}'
     )
 
 

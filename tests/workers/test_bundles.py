@@ -1,9 +1,12 @@
-"""Versions of courses as bytes: which ones are the same, and what is in the way of sending one."""
+"""Versions of courses as bytes, and where they go: what is the same, and what is in the way."""
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Final
+from types import SimpleNamespace
+from typing import Final, cast
 
+import psycopg
 import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -13,12 +16,15 @@ from autograder.bridge.course import Course, CourseError
 from autograder.bridge.parcels import unpack
 from autograder.bridge.record import Record
 from autograder.bridge.sending import keep_graded, pack_graded, pack_submission
-from autograder.workers import bundle, queue
+from autograder.database import DatabaseError
+from autograder.workers import bundle, queue, remote
 from autograder.workers.bundle import hash_of, make_bundle, open_bundle
+from autograder.workers.database import database_url, told
 from autograder.workers.schema import Bundle
 from tests.workers.quick_course import hand_in, make_quick_course
 
 MIB: Final = 1024 * 1024
+SECRET: Final = "geheim"
 
 
 @pytest.fixture
@@ -146,3 +152,85 @@ def test_what_was_graded_comes_back_with_its_large_files(local: Course) -> None:
     keep_graded(local, "one", "ana", parcel, inputs="", stamp="")
     assert (graded / "weights.bin").read_bytes() == of_course
     assert (graded / "mine.bin").read_bytes() == of_student
+
+
+# The database that they are sent to
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        f"mysql://grader:{SECRET}@host/course",
+        f"mysql://grader@host/course?password={SECRET}",
+        f"postgresql://grader:{SECRET}@host",
+        f"postgresql://grader:{SECRET}/course",
+        f"postgresql://grader:pa@{SECRET}@host/course",
+        f"postgresql://grader:pa@ss/{SECRET}@host/course",
+        f"postgresql://grader@host?sslpassword={SECRET}",
+        f"{SECRET}",
+    ],
+)
+def test_an_address_that_is_wrong_is_one_error_without_its_password(wrong: str) -> None:
+    with pytest.raises(DatabaseError, match="--db needs a") as told:
+        database_url(wrong)
+    assert SECRET not in str(told.value)
+
+
+def test_what_is_told_of_a_database_has_no_password_and_says_where_it_is() -> None:
+    url = database_url(f"postgresql://ana:{SECRET}@/course?host=/run/pg&password={SECRET}&port=5")
+    sentence = told(url, psycopg.OperationalError("it is away"))
+    assert SECRET not in sentence
+    assert "postgresql+psycopg://ana@/course?host=%2Frun%2Fpg&port=5 cannot be used" in sentence
+    assert "it is away" in sentence
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        f"postgresql+psycopg://ana:{SECRET}@there/course?password={SECRET}",
+        f"postgresql+psycopg://ana:pa@{SECRET}@there/course",
+        f"postgresql+psycopg://ana:pa@ss/{SECRET}@there/course",
+    ],
+)
+def test_where_the_gradebook_must_be_is_told_without_passwords(tmp_path: Path, own: str) -> None:
+    with pytest.raises(CourseError, match="gradebook copy --to") as told:
+        require_gradebook_in(tmp_path, own, f"postgresql://ana@here/course?password={SECRET}")
+    assert SECRET not in str(told.value)
+
+
+@pytest.mark.parametrize("own", [SECRET, f"postgresql+psycopg://ana:{SECRET}/course"])
+def test_a_gradebook_s_address_that_is_wrong_is_one_error_without_its_password(
+    tmp_path: Path, own: str
+) -> None:
+    with pytest.raises(CourseError, match=r"c\.CourseDirectory\.db_url") as told:
+        require_gradebook_in(tmp_path, own, "postgresql://ana@here/course")
+    assert SECRET not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "same"),
+    [
+        ("postgresql+psycopg://localhost:5432/course", "postgresql:///course", True),
+        ("postgresql+psycopg://ana@db/course", "postgresql://eva@db:5432/course", True),
+        ("postgresql:///course?host=/run/one", "postgresql:///course?host=/run/one", True),
+        ("postgresql://db/course", "postgresql:///course?host=db", True),
+        ("postgresql:///course?host=/run/one", "postgresql:///course?host=/run/two", False),
+        ("postgresql:///course?port=1", "postgresql:///course?port=2", False),
+        ("postgresql://db/course", "postgresql://db/other", False),
+        ("postgresql://db/course?host=other", "postgresql://db/course", False),
+        ("postgresql:///a?dbname=b", "postgresql:///a", False),
+        ("sqlite:///course", "postgresql:///course", False),
+    ],
+)
+def test_a_gradebook_is_in_the_queue_s_database_if_both_addresses_lead_to_the_same_place(
+    tmp_path: Path, own: str, given: str, same: bool
+) -> None:
+    with nullcontext() if same else pytest.raises(CourseError, match="gradebook copy"):
+        require_gradebook_in(tmp_path, own, given)
+
+
+def require_gradebook_in(root: Path, own: str, given: str) -> None:
+    """Compare a course's gradebook with a queue's database, of which none need be there."""
+    directory = SimpleNamespace(db_url=own)
+    course = cast(Course, SimpleNamespace(root=root, directory=directory))
+    remote._require_gradebook_in(course, database_url(given))
