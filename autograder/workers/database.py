@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
 from procrastinate import App, PsycopgConnector
 from procrastinate.schema import SchemaManager
 from sqlalchemy import Connection, Engine, create_engine, delete, func, insert, inspect, select
@@ -106,7 +107,7 @@ def open_queue(url: URL) -> Engine:
         with engine.begin() as connection:
             connection.execute(select(func.pg_advisory_xact_lock(_MAKER)))
             _upgrade_procrastinate(connection, _upgrade_ours(connection))
-    except DBAPIError as error:
+    except (DBAPIError, psycopg.Error) as error:  # the driver's own, of procrastinate's scripts
         engine.dispose()
         raise DatabaseError(told(url, error)) from error
     except DatabaseError:
@@ -163,9 +164,16 @@ def _upgrade_procrastinate(connection: Connection, newest: str | None) -> None:
     Procrastinate itself does not remember which of its migrations were run.
 
     Raises:
-        DatabaseError: its tables are there, and were not made by this program.
+        DatabaseError: its tables are there, and were made by another program or a newer version.
+        psycopg.Error: the database refuses.
     """
     migrations = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+    ours = migrations[-1].name
+    if newest is not None and newest > ours:  # to write ours would have them run again
+        raise DatabaseError(
+            f"the database has tables of a newer version of procrastinate ({newest}, and here is "
+            f"{ours}): install the version that the other machines have"
+        )
     if newest is None:
         if inspect(connection).has_table("procrastinate_jobs"):
             raise DatabaseError(
@@ -177,7 +185,7 @@ def _upgrade_procrastinate(connection: Connection, newest: str | None) -> None:
         if newest is not None and path.name > newest:
             _execute(connection, path.read_text(encoding="utf-8"))
     connection.execute(delete(QueueSchema))
-    connection.execute(insert(QueueSchema).values(newest=migrations[-1].name))
+    connection.execute(insert(QueueSchema).values(newest=ours))
     # where many wait, procrastinate looks through all of them for those of one student
     connection.exec_driver_sql(
         "CREATE INDEX IF NOT EXISTS ix_queue_jobs_lock ON procrastinate_jobs (lock) "

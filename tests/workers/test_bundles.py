@@ -19,8 +19,9 @@ from autograder.bridge.sending import keep_graded, pack_graded, pack_submission
 from autograder.database import DatabaseError
 from autograder.workers import bundle, queue, remote
 from autograder.workers.bundle import hash_of, make_bundle, open_bundle
-from autograder.workers.database import database_url, told
+from autograder.workers.database import database_url, open_queue, told
 from autograder.workers.schema import Bundle
+from tests.postgres import execute, rows
 from tests.workers.quick_course import hand_in, make_quick_course
 
 MIB: Final = 1024 * 1024
@@ -234,3 +235,18 @@ def require_gradebook_in(root: Path, own: str, given: str) -> None:
     directory = SimpleNamespace(db_url=own)
     course = cast(Course, SimpleNamespace(root=root, directory=directory))
     remote._require_gradebook_in(course, database_url(given))
+
+
+def test_tables_of_a_newer_procrastinate_are_left_alone(url: str) -> None:
+    open_queue(database_url(url)).dispose()
+    execute(url, "UPDATE queue_procrastinate SET newest = '99.00.00_01_newer.sql'")
+    with pytest.raises(DatabaseError, match="newer version of procrastinate"):
+        open_queue(database_url(url))
+    assert rows(url, "SELECT newest FROM queue_procrastinate") == [("99.00.00_01_newer.sql",)]
+
+
+def test_a_migration_that_fails_is_one_error(url: str) -> None:
+    open_queue(database_url(url)).dispose()
+    execute(url, "UPDATE queue_procrastinate SET newest = '03.00.00_01_before.sql'")
+    with pytest.raises(DatabaseError, match="cannot be used: .*already exists"):
+        open_queue(database_url(url))
