@@ -10,8 +10,11 @@ import io
 import json
 import os
 import stat
+import struct
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -23,6 +26,11 @@ _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 LARGEST: Final = 128 * 1024 * 1024
 """Of all files together."""
 MOST_FILES: Final = 2000
+_DAMAGED: Final = (
+    zipfile.BadZipFile, zlib.error, EOFError, struct.error,
+    ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError,
+)  # fmt: skip
+"""What reading an archive raises, and taking its list for what it should be."""
 
 
 class ParcelError(ValueError):
@@ -88,17 +96,10 @@ def unpack_files(parcel: bytes) -> dict[str, bytes]:
     """The files of a parcel, by their names.
 
     Raises:
-        ParcelError: it is no parcel, or damaged.
+        ParcelError: it is no parcel, damaged, too large, or has a name that leads elsewhere.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(parcel)) as archive:
-            return {
-                entry.filename.removeprefix(_FILES): archive.read(entry)
-                for entry in archive.infolist()
-                if entry.filename != _LIST
-            }
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise ParcelError(f"what came is damaged: {error}") from error
+    with _opened(parcel) as archive:
+        return {_checked(name).as_posix(): data for name, data in _files_of(archive)}
 
 
 def unpack(parcel: bytes, folder: Path, base: Path | None = None) -> None:
@@ -110,29 +111,70 @@ def unpack(parcel: bytes, folder: Path, base: Path | None = None) -> None:
         base: the folder that was ``without`` when it was packed.
 
     Raises:
-        ParcelError: it is no parcel, damaged, or wants to write elsewhere.
+        ParcelError: it is no parcel, damaged, too large, or wants to write elsewhere.
         OSError: it cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    with _opened(parcel) as archive:
+        facts = json.loads(_read(archive, archive.getinfo(_LIST), LARGEST))
+        for name, data in _files_of(archive, len(facts["odd"]) + len(facts["huge"])):
+            _write(folder, name, data)
+        for name in facts["same"]:
+            if base is None:
+                raise ParcelError("it builds on a folder that is not there")
+            _write(folder, name, (base / _checked(name)).read_bytes())
+        for name in facts["odd"]:
+            _place(folder, name).symlink_to(_NOWHERE)
+        for name, size in facts["huge"].items():
+            with open(_place(folder, name), "xb") as file:
+                file.truncate(int(size))
+
+
+@contextmanager
+def _opened(parcel: bytes) -> Iterator[zipfile.ZipFile]:
+    """A parcel's archive, of which all that is wrong is one error.
+
+    Raises:
+        ParcelError: it is no archive, or damaged.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(parcel)) as archive:
-            facts = json.loads(archive.read(_LIST))
-            for entry in archive.infolist():
-                if entry.filename != _LIST:
-                    _write(folder, entry.filename.removeprefix(_FILES), archive.read(entry))
-            for name in facts["same"]:
-                if base is None:
-                    raise ParcelError("it builds on a folder that is not there")
-                _write(folder, name, (base / _checked(name)).read_bytes())
-            for name in facts["odd"]:
-                _place(folder, name).symlink_to(_NOWHERE)
-            for name, size in facts["huge"].items():
-                with open(_place(folder, name), "xb") as file:
-                    file.truncate(int(size))
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError) as error:
-        if isinstance(error, ParcelError):
-            raise
+            yield archive
+    except ParcelError:
+        raise
+    except _DAMAGED as error:
         raise ParcelError(f"what came is damaged: {error}") from error
+
+
+def _files_of(archive: zipfile.ZipFile, others: int = 0) -> Iterator[tuple[str, bytes]]:
+    """The files of an archive, as many and as large as ``pack`` sends.
+
+    Args:
+        archive: the parcel's.
+        others: so many more come without their bytes.
+
+    Raises:
+        ParcelError: there is too much in it.
+    """
+    entries = [entry for entry in archive.infolist() if entry.filename != _LIST]
+    if len(entries) + others > MOST_FILES:
+        raise ParcelError(f"what came has more than {MOST_FILES} files")
+    left = LARGEST
+    for entry in entries:
+        data = _read(archive, entry, left)
+        left -= len(data)
+        yield entry.filename.removeprefix(_FILES), data
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes:
+    """The bytes of an entry, whatever it says of their number."""
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ParcelError("what came is damaged: it is packed in another way")
+    with archive.open(entry) as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ParcelError(f"what came has more than {LARGEST // 2**20} MB")
+    return data
 
 
 def _entries(folder: Path) -> list[tuple[str, os.stat_result]]:

@@ -248,5 +248,5 @@ def test_tables_of_a_newer_procrastinate_are_left_alone(url: str) -> None:
 def test_a_migration_that_fails_is_one_error(url: str) -> None:
     open_queue(database_url(url)).dispose()
     execute(url, "UPDATE queue_procrastinate SET newest = '03.00.00_01_before.sql'")
-    with pytest.raises(DatabaseError, match="cannot be used: .*already exists"):
+    with pytest.raises(DatabaseError, match=r"cannot be used: .*already exists"):
         open_queue(database_url(url))

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograder.bridge import parcels
-from autograder.bridge.parcels import ParcelError, pack, unpack
+from autograder.bridge.parcels import ParcelError, pack, pack_files, unpack, unpack_files
 
 _NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="/\0", exclude_categories=["Cc", "Cs"]),
@@ -142,3 +143,51 @@ def test_what_is_damaged_is_one_error(tmp_path: Path, damaged: bytes | None) -> 
     parcel = pack(tmp_path / "sent")[:-200] if damaged is None else damaged
     with pytest.raises(ParcelError, match="damaged"):
         unpack(parcel, tmp_path / "arrived")
+
+
+@given(st.data())
+def test_bytes_that_change_on_the_way_are_one_error_or_nothing(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    files = {"one": b"a notebook " * 50, "two": bytes(range(256))}
+    parcel = bytearray(pack_files(files))
+    for place in data.draw(st.lists(st.integers(0, len(parcel) - 1), min_size=1, max_size=3)):
+        parcel[place] ^= 1 << data.draw(st.integers(0, 7))
+    for opening in (unpack_files, lambda sent: unpack(sent, tmp_path_factory.mktemp("a") / "b")):
+        with suppress(ParcelError):
+            opening(bytes(parcel))
+
+
+@pytest.mark.parametrize("facts", ["[" * 100_000, "[]", "7", '{"odd": 1}', '{"odd": [7]}', "\xff"])
+def test_a_list_that_is_none_is_one_error(tmp_path: Path, facts: str) -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("parcel.json", facts.encode("latin-1"))
+    with pytest.raises(ParcelError, match="damaged"):
+        unpack(made.getvalue(), tmp_path / "arrived")
+
+
+def test_a_small_parcel_with_too_much_in_it_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parcel = pack_files({str(number): b"\0" * 400_000 for number in range(3)})
+    monkeypatch.setattr(parcels, "LARGEST", 1_000_000)
+    for opening in (unpack_files, lambda sent: unpack(sent, tmp_path / "arrived")):
+        with pytest.raises(ParcelError, match="more than"):
+            opening(parcel)
+
+
+def test_a_parcel_of_too_many_files_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parcel = pack_files({str(number): b"" for number in range(3)})
+    monkeypatch.setattr(parcels, "MOST_FILES", 2)
+    for opening in (unpack_files, lambda sent: unpack(sent, tmp_path / "arrived")):
+        with pytest.raises(ParcelError, match="more than 2 files"):
+            opening(parcel)
+
+
+@pytest.mark.parametrize("name", ["../../../evil", "/tmp/evil", "a/../../evil", ".."])
+def test_a_notebook_s_name_that_leads_out_is_refused(name: str) -> None:
+    with pytest.raises(ParcelError, match="leads out"):
+        unpack_files(pack_files({name: b""}))
