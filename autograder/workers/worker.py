@@ -44,7 +44,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 class TryAgainError(Exception):
-    """The student's next submission is to be graded, or graded again, in a moment."""
+    """The student's next submission is to be graded, or graded again, in a moment, by anybody."""
 
 
 class _Tickets(BaseRetryStrategy):
@@ -126,7 +126,6 @@ class GradingWorker:
         """The versions of courses that it grades."""
         self._refused: dict[str, str] = {}
         self._cleans_at = 0.0
-        self._worker: Worker | None = None
 
     def is_healthy(self) -> bool:
         """Whether it reaches the database."""
@@ -180,15 +179,13 @@ class GradingWorker:
             return
         self._stopping.set()
         _log.warning("stopping when what runs is finished; once more ends at once")
-        if self._worker is not None:
-            self._worker.stop()
 
     async def _work(self, ready: Callable[[], None]) -> None:
         """Take and grade until told to stop, or until the database is away."""
         app = open_app(self._url)
         app.task(name=queue.TASK, pass_context=True, retry=_Tickets())(self._serve)
         async with app.open_async():
-            self._worker = worker = Worker(
+            worker = Worker(
                 app,
                 concurrency=self._jobs,
                 fetch_job_polling_interval=_LOOK_SECONDS,
@@ -199,13 +196,17 @@ class GradingWorker:
             )
             working = asyncio.create_task(worker.run())
             tending = asyncio.create_task(self._tend(app, worker, ready))
+            # A signal that has come meanwhile, or comes before `worker` runs, is seen here too.
+            stopping = asyncio.create_task(self._stopping.wait())
             try:
-                await asyncio.wait({tending, working}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(
+                    {stopping, tending, working}, return_when=asyncio.FIRST_COMPLETED
+                )
             finally:
                 worker.stop()
+                stopping.cancel()
                 tending.cancel()
                 ends = await asyncio.gather(tending, working, return_exceptions=True)
-                self._worker = None
         for end in ends:
             if isinstance(end, Exception):
                 raise end
@@ -267,6 +268,8 @@ class GradingWorker:
         """Grade the student's next submission."""
         job = context.job.id
         assert job is not None  # since it comes from the queue
+        if self._stopping.is_set():  # it was fetched in the moment of the signal
+            raise TryAgainError
         try:
             taken = queue.take(
                 self._engine, job, course=course, student=student, worker=self.name,

@@ -1,0 +1,168 @@
+"""How a worker ends, and what it does when a moment is bad or what it has to store is."""
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import pytest
+from procrastinate import App
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from autograder.workers import queue
+from autograder.workers import worker as workers
+from autograder.workers.bundle import CourseBundle
+from autograder.workers.database import database_url, open_app
+from autograder.workers.queue import Graded, Parcel, Taken
+from autograder.workers.schema import Submission
+from autograder.workers.slots import Slots
+from autograder.workers.worker import GradingWorker
+from tests.postgres import rows
+
+BUNDLE: Final = CourseBundle("course", {}, b"a version of a course")
+SOON: Final = 1.0
+"""After so many seconds of silence the workers of this process are dead."""
+_LONGEST_SECONDS: Final = 30
+
+
+def queue_one(engine: Engine, url: str, student: str, content: str = "first") -> int:
+    queue.send_bundle(engine, BUNDLE)
+    parcel = Parcel("one", student, content, content, content.encode())
+    app = open_app(database_url(url))
+    (number,) = queue.enqueue(engine, app, BUNDLE.course, BUNDLE.hash, [parcel])
+    return number
+
+
+def row_of(engine: Engine, number: int) -> Submission:
+    with Session(engine, expire_on_commit=False) as session:
+        return session.get_one(Submission, number)
+
+
+@pytest.fixture
+def here(engine: Engine, url: str, tmp_path: Path) -> GradingWorker:
+    """A worker that this process is to be."""
+    return GradingWorker(engine, database_url(url), tmp_path / "cache", jobs=2, dead_seconds=SOON)
+
+
+def terminate(times: int = 1) -> None:
+    for _ in range(times):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextmanager
+def not_for_ever() -> Iterator[None]:
+    """Raise where a worker does not end."""
+
+    def late(number: int, frame: FrameType | None) -> None:
+        raise AssertionError("the worker does not end")
+
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(_LONGEST_SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+def work_until(worker: GradingWorker, done: Callable[[], bool]) -> None:
+    """Have this process be a worker until something is so, then tell it to end."""
+    given_up = time.monotonic() + _LONGEST_SECONDS / 2
+
+    def see() -> None:
+        while not done() and time.monotonic() < given_up:
+            time.sleep(0.05)
+        terminate()
+
+    seeing = threading.Thread(target=see)
+    with not_for_ever():
+        seeing.start()
+        worker.run()
+    seeing.join()
+    assert done()
+
+
+def grade_with(monkeypatch: pytest.MonkeyPatch, grade: Callable[[Taken], Graded]) -> None:
+    """Grade so, without a course."""
+    monkeypatch.setattr(Slots, "grade", lambda slots, taken: grade(taken))
+
+
+def graded(taken: Taken) -> Graded:
+    return Graded({"assignment": "one", "student": taken.student, "score": 3.0})
+
+
+def open_apps_that(monkeypatch: pytest.MonkeyPatch, change: Callable[[App], None]) -> None:
+    """Change what the worker opens to procrastinate."""
+
+    def changed(*arguments: Any) -> App:
+        app = open_app(*arguments)
+        change(app)
+        return app
+
+    monkeypatch.setattr(workers, "open_app", changed)
+
+
+def opened_struck_by(monkeypatch: pytest.MonkeyPatch, signals: int) -> None:
+    """Have SIGTERM come while a worker opens its connections."""
+
+    def change(app: App) -> None:
+        opened = app.open_async
+
+        @asynccontextmanager
+        async def struck() -> AsyncIterator[App]:
+            async with opened():
+                terminate(signals)
+                await asyncio.sleep(0.2)  # so that the worker hears of it
+                yield app
+
+        monkeypatch.setattr(app, "open_async", struck)
+
+    open_apps_that(monkeypatch, change)
+
+
+# Told to end
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_worker_ends_although_it_was_told_to_while_it_opened_its_connections(
+    engine: Engine, url: str, here: GradingWorker, monkeypatch: pytest.MonkeyPatch, signals: int
+) -> None:
+    number = queue_one(engine, url, "ana")
+    grade_with(monkeypatch, graded)
+    opened_struck_by(monkeypatch, signals)
+    with not_for_ever():
+        here.run()
+    row = row_of(engine, number)
+    assert (row.state, row.lease) == ("waiting", 0)
+
+
+def test_a_ticket_that_comes_when_the_worker_is_told_to_end_is_left_to_others(
+    engine: Engine, url: str, here: GradingWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = queue_one(engine, url, "ana")
+    grade_with(monkeypatch, graded)
+
+    def change(app: App) -> None:
+        fetch = app.job_manager.fetch_job
+
+        async def struck(**arguments: Any) -> Any:
+            job = await fetch(**arguments)
+            if job is not None:
+                terminate()
+                await asyncio.sleep(0.2)
+            return job
+
+        monkeypatch.setattr(app.job_manager, "fetch_job", struck)
+
+    open_apps_that(monkeypatch, change)
+    with not_for_ever():
+        here.run()
+    row = row_of(engine, number)
+    assert (row.state, row.lease) == ("waiting", 0)
+    assert rows(url, "SELECT status::text FROM procrastinate_jobs") == [("todo",)]
