@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +36,7 @@ _LOOK_SECONDS: Final = 2.0
 _START_SECONDS: Final = 0.1
 _CLEAN_SECONDS: Final = 3600.0
 _BUSY_SECONDS: Final = 2.0
+_NEVER_SECONDS: Final = 1e9
 _PAUSES: Final = (1.0, 2.0, 5.0, 10.0)
 """Between tries to reach a database that is away."""
 _THREADS: Final = 4
@@ -61,6 +63,15 @@ class _Tickets(BaseRetryStrategy):
         if isinstance(exception, TryAgainError):
             return RetryDecision(retry_in={"seconds": 0})
         return None  # the database is away: `issue_tickets` makes another one
+
+
+@dataclass
+class _Rounds:
+    """How far the tending of a worker is."""
+
+    said: dict[str, str] | None = None
+    """What it last said that it refuses."""
+    rescues_at: float = 0.0
 
 
 class Observer:
@@ -118,6 +129,8 @@ class GradingWorker:
         self._tickets = open_app(url)
         self._at_once = threading.Event()
         self._stopping = asyncio.Event()
+        self._anew = asyncio.Event()
+        """Set where the end of a ticket was not stored: once this worker is gone, others see it."""
         self._courses = Courses(engine, cache)
         self._slots = Slots(
             self._courses, url, most=jobs, allow_unsafe=allow_unsafe, stopped=self._at_once.is_set
@@ -147,7 +160,7 @@ class GradingWorker:
     async def _run(self, ready: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(self._jobs + _THREADS))
-        loop.set_exception_handler(_on_lost_error)
+        loop.set_exception_handler(self._on_lost_error)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop)
         tries = 0
@@ -160,17 +173,27 @@ class GradingWorker:
             if time.monotonic() - began > _PAUSES[-1]:
                 tries = 0
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), _PAUSES[min(tries, len(_PAUSES) - 1)])
+                await asyncio.wait_for(self._stopping.wait(), _pause(tries))
             tries += 1
 
     def _tell_away(self, error: BaseException) -> None:
-        """Say why it begins anew."""
-        cause = error.orig if isinstance(error, DBAPIError) else error.__cause__ or error
-        if isinstance(cause, psycopg.errors.ForeignKeyViolation):  # its own row is gone
+        """Say why something is tried again."""
+        if _is_forgotten(error):
             _log.warning("this worker was taken for dead, and begins anew")
             return
-        lines = str(cause).splitlines() or [type(cause).__name__]
+        lines = str(_cause_of(error)).splitlines() or [type(error).__name__]
         _log.warning("the database is away, and is tried again: %s", lines[0])
+
+    def _on_lost_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """See to what nobody waits for.
+
+        That the end of a ticket could not be stored is no news where the database is away. But as
+        long as this worker lives, the ticket looks as if it were served, and holds the student.
+        """
+        if isinstance(context.get("exception"), ConnectorException):
+            self._anew.set()
+        else:
+            loop.default_exception_handler(context)
 
     def _stop(self) -> None:
         """Take nothing new; the second time, end what runs."""
@@ -184,55 +207,99 @@ class GradingWorker:
         """Take and grade until told to stop, or until the database is away."""
         app = open_app(self._url)
         app.task(name=queue.TASK, pass_context=True, retry=_Tickets())(self._serve)
+        self._anew.clear()
         async with app.open_async():
-            worker = Worker(
-                app,
-                concurrency=self._jobs,
-                fetch_job_polling_interval=_LOOK_SECONDS,
-                delete_jobs="always",
-                install_signal_handlers=False,
-                update_heartbeat_interval=self._dead_seconds / 4,
-                stalled_worker_timeout=self._dead_seconds,
-            )
+            worker = self._worker_of(app)
             working = asyncio.create_task(worker.run())
+            beating = asyncio.create_task(self._beat(app, worker))
             tending = asyncio.create_task(self._tend(app, worker, ready))
             # A signal that has come meanwhile, or comes before `worker` runs, is seen here too.
-            stopping = asyncio.create_task(self._stopping.wait())
+            asked = [asyncio.create_task(one.wait()) for one in (self._stopping, self._anew)]
             try:
                 await asyncio.wait(
-                    {stopping, tending, working}, return_when=asyncio.FIRST_COMPLETED
+                    {working, beating, tending, *asked}, return_when=asyncio.FIRST_COMPLETED
                 )
-            finally:
                 worker.stop()
-                stopping.cancel()
-                tending.cancel()
-                ends = await asyncio.gather(tending, working, return_exceptions=True)
+                await asyncio.wait({working})  # until what it grades is done, others see to it live
+            finally:
+                for task in (beating, tending, *asked):
+                    task.cancel()
+                ends = await asyncio.gather(working, beating, tending, return_exceptions=True)
         for end in ends:
             if isinstance(end, Exception):
                 raise end
         if not self._stopping.is_set():
             _log.warning("the worker begins anew")
 
-    async def _tend(self, app: App, worker: Worker, ready: Callable[[], None]) -> None:
-        """Now and then say what this worker is, and see to what dead ones have left."""
-        said: dict[str, str] | None = None
-        rescues_at = 0.0
+    def _worker_of(self, app: App) -> Worker:
+        return Worker(
+            app,
+            concurrency=self._jobs,
+            fetch_job_polling_interval=_LOOK_SECONDS,
+            delete_jobs="always",
+            install_signal_handlers=False,
+            update_heartbeat_interval=_NEVER_SECONDS,  # `_beat` does it
+            stalled_worker_timeout=self._dead_seconds,
+        )
+
+    async def _beat(self, app: App, worker: Worker) -> None:
+        """Say now and then that this worker lives, also while it only ends what it grades.
+
+        Procrastinate says so no more once its worker is told to stop, or has failed to say it once.
+        """
         while True:
-            await asyncio.to_thread(self._look)
-            if worker.worker_id is not None:
-                # It listens to all queues, and takes from those of the courses that it can grade.
-                worker.queues = sorted(map(queue.name_of, self._bundles))
-                if said != self._refused:
-                    hello = self.name, self._jobs, dict(self._refused)
-                    await asyncio.to_thread(queue.say_hello, self._engine, worker.worker_id, *hello)
-                    if said is None:
-                        ready()
-                    said = dict(self._refused)
-                if time.monotonic() >= rescues_at:
-                    rescues_at = time.monotonic() + self._dead_seconds / 4
-                    await self._rescue(app, worker.worker_id)
-            self._healthy_at = time.monotonic()
-            await asyncio.sleep(_LOOK_SECONDS if worker.worker_id is not None else _START_SECONDS)
+            await asyncio.sleep(self._dead_seconds / 4)
+            if worker.worker_id is None:
+                continue
+            try:
+                await app.job_manager.update_heartbeat(worker.worker_id)
+            except _AWAY as error:  # the next time is in time
+                _log.debug("the worker could not say that it lives: %s", error)
+            else:
+                self._healthy_at = time.monotonic()
+
+    async def _tend(self, app: App, worker: Worker, ready: Callable[[], None]) -> None:
+        """Now and then say what this worker is, and see to what dead ones have left.
+
+        Where the database is away for a moment, it is tried again; whether it is away for long
+        shows in the fetching of tickets.
+        """
+        rounds = _Rounds()
+        tries = 0
+        while True:
+            try:
+                await self._tend_once(app, worker, ready, rounds)
+            except _AWAY as error:
+                if _is_forgotten(error):
+                    raise
+                self._tell_away(error)
+                await asyncio.sleep(_pause(tries))
+                tries += 1
+            else:
+                tries = 0
+                self._healthy_at = time.monotonic()
+                known = worker.worker_id is not None
+                await asyncio.sleep(_LOOK_SECONDS if known else _START_SECONDS)
+
+    async def _tend_once(
+        self, app: App, worker: Worker, ready: Callable[[], None], rounds: "_Rounds"
+    ) -> None:
+        await asyncio.to_thread(self._look)
+        number = worker.worker_id
+        if number is None:
+            return
+        # It listens to all queues, and takes from those of the courses that it can grade.
+        worker.queues = sorted(map(queue.name_of, self._bundles))
+        if rounds.said != self._refused:
+            refused = dict(self._refused)
+            hello = self.name, self._jobs, refused
+            await asyncio.to_thread(queue.say_hello, self._engine, number, *hello)
+            if rounds.said is None:
+                ready()
+            rounds.said = refused
+        if time.monotonic() >= rounds.rescues_at:
+            await self._rescue(app, number)
+            rounds.rescues_at = time.monotonic() + self._dead_seconds / 4
 
     def _look(self) -> None:
         """Learn which versions of courses wait, and which of them can be graded here."""
@@ -316,10 +383,20 @@ class GradingWorker:
             raise TryAgainError
 
 
-def _on_lost_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what nobody waits for, but for the end of a ticket while the database is away."""
-    if not isinstance(context.get("exception"), ConnectorException):
-        loop.default_exception_handler(context)
+def _cause_of(error: BaseException) -> BaseException:
+    """What the driver says."""
+    cause = error.orig if isinstance(error, DBAPIError) else error.__cause__
+    return cause or error
+
+
+def _is_forgotten(error: BaseException) -> bool:
+    """Whether it is that the row of this worker is gone, since others took it for dead."""
+    return isinstance(_cause_of(error), psycopg.errors.ForeignKeyViolation)
+
+
+def _pause(tries: int) -> float:
+    """Seconds until the database is tried again."""
+    return _PAUSES[min(tries, len(_PAUSES) - 1)]
 
 
 def default_cache() -> Path:

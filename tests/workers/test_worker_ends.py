@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -13,9 +14,12 @@ from typing import Any, Final
 
 import pytest
 from procrastinate import App
+from procrastinate.exceptions import ConnectorException
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from autograder.bridge.course import Course
 from autograder.workers import queue
 from autograder.workers import worker as workers
 from autograder.workers.bundle import CourseBundle
@@ -25,6 +29,9 @@ from autograder.workers.schema import Submission
 from autograder.workers.slots import Slots
 from autograder.workers.worker import GradingWorker
 from tests.postgres import rows
+from tests.workers.quick_course import hand_in
+from tests.workers.running import DEAD_SECONDS, RunningWorker, end_all
+from tests.workers.test_workers import command, wait_for
 
 BUNDLE: Final = CourseBundle("course", {}, b"a version of a course")
 SOON: Final = 1.0
@@ -129,6 +136,26 @@ def opened_struck_by(monkeypatch: pytest.MonkeyPatch, signals: int) -> None:
 # Told to end
 
 
+def test_a_worker_that_ends_lives_until_its_last_grading_is_done_however_long_that_takes(
+    course: Course, url: str, engine: Engine, tmp_path: Path
+) -> None:
+    hand_in(course, "ana", "5", seconds=4 * DEAD_SECONDS)
+    first = RunningWorker(url, tmp_path, "first")
+    both = [first]
+    with subprocess.Popen(command(course, "grade", "--db", url)) as following:
+        try:
+            wait_for(engine, "SELECT count(*) FROM queue_submission WHERE state = 'grading'", 1)
+            both.append(RunningWorker(url, tmp_path, "other"))
+            assert first.drain() == 0
+        finally:
+            end_all(both)
+            following.kill()
+    assert rows(url, "SELECT state, lease, interruptions FROM queue_submission") == [
+        ("graded", 1, 0)
+    ]
+    assert "went to another worker" not in first.said()
+
+
 @pytest.mark.parametrize("signals", [1, 2])
 def test_a_worker_ends_although_it_was_told_to_while_it_opened_its_connections(
     engine: Engine, url: str, here: GradingWorker, monkeypatch: pytest.MonkeyPatch, signals: int
@@ -166,3 +193,75 @@ def test_a_ticket_that_comes_when_the_worker_is_told_to_end_is_left_to_others(
     row = row_of(engine, number)
     assert (row.state, row.lease) == ("waiting", 0)
     assert rows(url, "SELECT status::text FROM procrastinate_jobs") == [("todo",)]
+
+
+# A bad moment
+
+
+def test_a_worker_that_misses_the_database_for_a_moment_stays_healthy_and_takes_more(
+    engine: Engine, url: str, here: GradingWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = queue_one(engine, url, "ana"), 0
+    began, seconds = threading.Event(), 4 * SOON
+    seen: list[bool] = []
+    failures = 2
+    waiting = queue.bundles_waiting
+
+    def sometimes(engine: Engine) -> dict[str, tuple[str, dict[str, str]]]:
+        nonlocal failures
+        if began.is_set() and failures:
+            failures -= 1
+            raise OperationalError("SELECT", {}, Exception("the connection is gone"))
+        return waiting(engine)
+
+    def grade(taken: Taken) -> Graded:
+        nonlocal second
+        if taken.student == "ana":
+            began.set()
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                time.sleep(0.1)
+                seen.append(here.is_healthy())
+                if not failures and not second:
+                    second = queue_one(engine, url, "eva")
+            assert row_of(engine, second).state == "graded"
+        return graded(taken)
+
+    monkeypatch.setattr(queue, "bundles_waiting", sometimes)
+    grade_with(monkeypatch, grade)
+    work_until(here, lambda: row_of(engine, first).state in ("graded", "set aside"))
+    assert row_of(engine, first).state == "graded"
+    assert row_of(engine, first).lease == 1
+    assert all(seen)
+
+
+def test_a_student_goes_on_although_the_end_of_the_last_ticket_could_not_be_stored(
+    engine: Engine, url: str, here: GradingWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = queue_one(engine, url, "ana")
+    away = True
+
+    def change(app: App) -> None:
+        finish = app.job_manager.finish_job
+
+        async def at_times(*arguments: Any, **options: Any) -> None:
+            nonlocal away
+            if away:
+                away = False
+                raise ConnectorException("the database is away")
+            await finish(*arguments, **options)
+
+        monkeypatch.setattr(app.job_manager, "finish_job", at_times)
+
+    open_apps_that(monkeypatch, change)
+    grade_with(monkeypatch, graded)
+    second = 0
+
+    def next_is_graded() -> bool:
+        nonlocal second
+        if not second and not away:
+            second = queue_one(engine, url, "ana", "second")
+        return bool(second) and row_of(engine, second).state == "graded"
+
+    work_until(here, next_is_graded)
+    assert row_of(engine, first).lease == 1
