@@ -33,6 +33,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as insert_unless
 from sqlalchemy.orm import Session, undefer
 
+from autograder.plain import printable
 from autograder.workers.bundle import CourseBundle
 from autograder.workers.database import driver_connection, transaction
 from autograder.workers.schema import Bundle, Result, Submission, Worker
@@ -419,6 +420,7 @@ def finish(
 
     Raises:
         LeaseError: another worker has it.
+        DataError: the database does not take it, as JSON does not have NaN.
     """
     now = time.time()
     with transaction(engine) as session:
@@ -441,12 +443,17 @@ def finish(
 def fail(engine: Engine, taken: Taken, error: str) -> bool:
     """Take note that a grading failed; whether it is set aside.
 
+    Args:
+        engine: the queue's database.
+        taken: the submission.
+        error: why; what a database does not take of it, such as a NUL, becomes a space.
+
     Raises:
         LeaseError: another worker has it.
     """
     with transaction(engine) as session:
         row = _row_held(session, taken)
-        row.failures, row.error = row.failures + 1, error
+        row.failures, row.error = row.failures + 1, printable(error)
         row.state = "set aside" if row.failures >= MOST_FAILURES else "waiting"
         return row.state == "set aside"
 

@@ -21,7 +21,7 @@ from procrastinate.jobs import Job
 from procrastinate.worker import Worker
 from sqlalchemy import Engine
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 
 from autograder.bridge.parcels import ParcelError
 from autograder.workers import queue
@@ -42,6 +42,8 @@ _PAUSES: Final = (1.0, 2.0, 5.0, 10.0)
 _THREADS: Final = 4
 """Besides those that wait for a grading."""
 _AWAY: Final = (DBAPIError, ConnectorException, psycopg.Error, OSError)
+_OF_DATA: Final = (DataError, UnicodeError)
+"""What a database does not take, however often it is tried."""
 _log: Final = logging.getLogger(__name__)
 
 
@@ -181,8 +183,7 @@ class GradingWorker:
         if _is_forgotten(error):
             _log.warning("this worker was taken for dead, and begins anew")
             return
-        lines = str(_cause_of(error)).splitlines() or [type(error).__name__]
-        _log.warning("the database is away, and is tried again: %s", lines[0])
+        _log.warning("the database is away, and is tried again: %s", _first_line(error))
 
     def _on_lost_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """See to what nobody waits for.
@@ -372,7 +373,11 @@ class GradingWorker:
         if graded.error:
             self._fail(taken, graded.error)
             return
-        queue.finish(self._engine, taken, graded.summary, graded.content, self.name)
+        try:
+            queue.finish(self._engine, taken, graded.summary, graded.content, self.name)
+        except _OF_DATA as error:  # the next time it would be the same
+            self._fail(taken, f"what came of it cannot be stored: {_first_line(error)}")
+            return
         self._observer.graded(time.monotonic() - began)
 
     def _fail(self, taken: Taken, error: str) -> None:
@@ -387,6 +392,12 @@ def _cause_of(error: BaseException) -> BaseException:
     """What the driver says."""
     cause = error.orig if isinstance(error, DBAPIError) else error.__cause__
     return cause or error
+
+
+def _first_line(error: BaseException) -> str:
+    """The first line of what the driver says."""
+    lines = str(_cause_of(error)).splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def _is_forgotten(error: BaseException) -> bool:

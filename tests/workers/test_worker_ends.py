@@ -24,9 +24,9 @@ from autograder.workers import queue
 from autograder.workers import worker as workers
 from autograder.workers.bundle import CourseBundle
 from autograder.workers.database import database_url, open_app
-from autograder.workers.queue import Graded, Parcel, Taken
+from autograder.workers.queue import MOST_FAILURES, Graded, Parcel, Taken
 from autograder.workers.schema import Submission
-from autograder.workers.slots import Slots
+from autograder.workers.slots import EndedError, Slots
 from autograder.workers.worker import GradingWorker
 from tests.postgres import rows
 from tests.workers.quick_course import hand_in
@@ -265,3 +265,37 @@ def test_a_student_goes_on_although_the_end_of_the_last_ticket_could_not_be_stor
 
     work_until(here, next_is_graded)
     assert row_of(engine, first).lease == 1
+
+
+# What cannot be stored
+
+
+def test_a_reason_is_kept_whatever_characters_it_has(
+    engine: Engine, url: str, here: GradingWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = queue_one(engine, url, "ana")
+
+    def grade(taken: Taken) -> Graded:
+        raise EndedError("it ended\0with half a character\udcff, and so on")
+
+    grade_with(monkeypatch, grade)
+    work_until(here, lambda: row_of(engine, number).state == "set aside")
+    row = row_of(engine, number)
+    assert row.error == "EndedError: it ended with half a character , and so on"
+    assert (row.failures, row.interruptions) == (MOST_FAILURES, 0)
+
+
+@pytest.mark.parametrize("summary", [{"score": float("nan")}, {"note": float("inf")}])
+def test_a_result_that_the_database_refuses_is_set_aside_with_that_reason(
+    engine: Engine, url: str, here: GradingWorker, monkeypatch: pytest.MonkeyPatch,
+    summary: dict[str, Any],
+) -> None:  # fmt: skip
+    number, other = queue_one(engine, url, "ana"), queue_one(engine, url, "eva")
+    grade_with(monkeypatch, lambda taken: (
+        Graded(summary) if taken.student == "ana" else graded(taken)
+    ))  # fmt: skip
+    work_until(here, lambda: row_of(engine, number).state == "set aside")
+    row = row_of(engine, number)
+    assert "what came of it cannot be stored: invalid input syntax for type json" in row.error
+    assert (row.failures, row.interruptions) == (MOST_FAILURES, 0)
+    assert row_of(engine, other).state == "graded"
