@@ -5,6 +5,7 @@ should wait. Every worker tells of the whole queue, so one of them is enough to 
 """
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -147,6 +148,10 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
 
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Log no requests: they come every few seconds."""
@@ -157,7 +162,7 @@ def serve(metrics: Metrics, address: str, port: int, is_healthy: Callable[[], bo
 
     Args:
         metrics: what to tell.
-        address: where to listen.
+        address: where to listen; IPv6 where it has a colon.
         port: the port; 0: any that is free.
         is_healthy: whether ``/health`` answers 200, else 503.
 
@@ -179,6 +184,7 @@ def serve(metrics: Metrics, address: str, port: int, is_healthy: Callable[[], bo
         start("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
         return [b"there are /metrics and /health\n"]
 
-    server = make_server(address, port, app, _Server, _Quiet)
+    made = _Server6 if ":" in address else _Server
+    server = make_server(address, port, app, made, _Quiet)
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     return server

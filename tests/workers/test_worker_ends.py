@@ -3,9 +3,11 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -20,7 +22,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from autograder.bridge.course import Course
-from autograder.workers import queue
+from autograder.workers import metrics, queue
 from autograder.workers import worker as workers
 from autograder.workers.bundle import CourseBundle
 from autograder.workers.database import database_url, open_app
@@ -299,3 +301,25 @@ def test_a_result_that_the_database_refuses_is_set_aside_with_that_reason(
     assert "what came of it cannot be stored: invalid input syntax for type json" in row.error
     assert (row.failures, row.interruptions) == (MOST_FAILURES, 0)
     assert row_of(engine, other).state == "graded"
+
+
+# What it tells
+
+
+@pytest.mark.parametrize(("address", "written"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")])
+def test_health_is_told_on_either_kind_of_address(
+    engine: Engine, address: str, written: str
+) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        socket.create_server((address, 0), family=family).close()
+    except OSError as error:
+        pytest.skip(f"this machine has no {address}: {error}")
+    server = metrics.serve(metrics.Metrics(engine, {}, SOON), address, 0, lambda: True)
+    try:
+        url = f"http://{written}:{server.server_port}/health"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            assert answer.read() == b"ready\n"
+    finally:
+        server.shutdown()
+        server.server_close()
