@@ -86,7 +86,7 @@ def _require_gradebook_in(course: Course, url: URL) -> None:
     wanted = shown(url)
     raise CourseError(
         f"workers write into the gradebook of the queue's database, and this course reads "
-        f"{shown(own)}: run `autograder gradebook copy --to {wanted}`, which brings its scores "
+        f"{shown(own)}: correct --db, or run `autograder gradebook copy --to {wanted}`, which brings its scores "
         f'along, and then set c.CourseDirectory.db_url = "{wanted}" in {config}'
     )
 

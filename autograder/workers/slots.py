@@ -23,6 +23,8 @@ from autograder.workers.queue import Graded, Taken
 _MODULE: Final = "autograder.workers.process"
 _TICK_SECONDS: Final = 0.5
 _START_SECONDS: Final = 300.0
+_OTHERS: Final = 2
+"""So many processes more than places wait: courses take turns, and to begin takes seconds."""
 _LONGEST_SECONDS: Final = 1800.0
 """What a submission may take; its own limits are far below."""
 
@@ -110,7 +112,7 @@ class Slots:
         Args:
             courses: where the versions of courses are.
             gradebook: the address of the gradebook, which is the queue's database.
-            most: so many processes may wait for work.
+            most: so many gradings there are at once; a few more processes may wait for work.
             allow_unsafe: whether they grade where walls are missing.
             stopped: whether all is to end at once.
         """
@@ -120,7 +122,7 @@ class Slots:
             GRADEBOOK: gradebook.render_as_string(hide_password=False),
         }
         self._arguments = ["unsafe"] if allow_unsafe else []
-        self._most = most
+        self._most = most + _OTHERS
         self._stopped = stopped
         self._lock = threading.Lock()
         self._free: list[tuple[str, Slot]] = []
