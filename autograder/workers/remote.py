@@ -86,8 +86,8 @@ def _require_gradebook_in(course: Course, url: URL) -> None:
     wanted = shown(url)
     raise CourseError(
         f"workers write into the gradebook of the queue's database, and this course reads "
-        f"{shown(own)}: correct --db, or run `autograder gradebook copy --to {wanted}`, which brings its scores "
-        f'along, and then set c.CourseDirectory.db_url = "{wanted}" in {config}'
+        f"{shown(own)}: correct --db, or run `autograder gradebook copy --to {wanted}`, which "
+        f'brings its scores along, and then set c.CourseDirectory.db_url = "{wanted}" in {config}'
     )
 
 
