@@ -24,6 +24,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DataError, DBAPIError
 
 from autograder.bridge.parcels import ParcelError
+from autograder.plain import one_line, printable
 from autograder.workers import queue
 from autograder.workers.database import open_app
 from autograder.workers.needs import differences
@@ -383,7 +384,8 @@ class GradingWorker:
     def _fail(self, taken: Taken, error: str) -> None:
         set_aside = queue.fail(self._engine, taken, error)
         self._observer.failed(set_aside)
-        _log.warning("submission %s: %s%s", taken.id, error, "; set aside" if set_aside else "")
+        told = one_line(printable(error))  # it may be a student's words
+        _log.warning("submission %s: %s%s", taken.id, told, "; set aside" if set_aside else "")
         if not set_aside:
             raise TryAgainError
 

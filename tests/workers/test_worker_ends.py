@@ -273,7 +273,11 @@ def test_a_student_goes_on_although_the_end_of_the_last_ticket_could_not_be_stor
 
 
 def test_a_reason_is_kept_whatever_characters_it_has(
-    engine: Engine, url: str, here: GradingWorker, monkeypatch: pytest.MonkeyPatch
+    engine: Engine,
+    url: str,
+    here: GradingWorker,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     number = queue_one(engine, url, "ana")
 
@@ -284,6 +288,7 @@ def test_a_reason_is_kept_whatever_characters_it_has(
     work_until(here, lambda: row_of(engine, number).state == "set aside")
     row = row_of(engine, number)
     assert row.error == "EndedError: it ended with half a character , and so on"
+    assert all(record.getMessage().isprintable() for record in caplog.records)
     assert (row.failures, row.interruptions) == (MOST_FAILURES, 0)
 
 
