@@ -24,7 +24,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DataError, DBAPIError
 
 from autograder.bridge.parcels import ParcelError
-from autograder.plain import one_line, printable
+from autograder.plain import one_line
 from autograder.workers import queue
 from autograder.workers.database import open_app
 from autograder.workers.needs import differences
@@ -384,7 +384,7 @@ class GradingWorker:
     def _fail(self, taken: Taken, error: str) -> None:
         set_aside = queue.fail(self._engine, taken, error)
         self._observer.failed(set_aside)
-        told = one_line(printable(error))  # it may be a student's words
+        told = one_line(error)  # it may be a student's words
         _log.warning("submission %s: %s%s", taken.id, told, "; set aside" if set_aside else "")
         if not set_aside:
             raise TryAgainError
