@@ -667,7 +667,7 @@ def load(engine: Engine) -> list[Load]:
     """How much waits, is graded and is set aside, by urgency."""
     found = (
         select(Submission.urgency, Submission.state, func.count(), func.min(Submission.queued))
-        .where(Submission.state.in_((*_OPEN, "set aside")), ~Submission.collected)
+        .where(Submission.state.in_((*_OPEN, "set aside")), Submission.error != _NEWER)
         .group_by(Submission.urgency, Submission.state)
     )
     with Session(engine) as session:
