@@ -113,23 +113,22 @@ def _work(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # what matters is told by ours
     url = database_url(db)
-    kept = cache or default_cache()
-    try:
-        kept.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CourseError(
-            f"the folder for courses, {kept}, cannot be made: {error.strerror}: give another one "
-            "with --cache"
-        ) from error
     standing = walls.examine()
     if lacking := walls.require_walls(allow_unsafe, standing):
         print_warning(f"UNSAFE: without {', '.join(lacking)}", strong=True)
     engine = open_queue(url)
     observer = metrics.Metrics(engine, {wall.name: wall.stands for wall in standing}, dead_after)
-    working = GradingWorker(
-        engine, url, kept, jobs=jobs, dead_seconds=dead_after,
-        allow_unsafe=allow_unsafe, observer=observer,
-    )  # fmt: skip
+    kept = cache or default_cache()
+    try:
+        working = GradingWorker(
+            engine, url, kept, jobs=jobs, dead_seconds=dead_after,
+            allow_unsafe=allow_unsafe, observer=observer,
+        )  # fmt: skip
+    except OSError as error:
+        raise CourseError(
+            f"the folder for courses, {kept}, cannot be made: {error.strerror}: give another one "
+            "with --cache"
+        ) from error
     if address is not None:
         try:
             server = metrics.serve(observer, *address, working.is_healthy)

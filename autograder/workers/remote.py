@@ -201,6 +201,8 @@ def _parcel(course: Course, task: Task) -> Parcel | Summary:
     """What is sent of a submission, or what is known of it without grading."""
     due = course.due(task.assignment, task.student, task.force)
     if isinstance(due, Summary):
+        if due.of_gradebook:
+            raise GradebookError(due.error)
         return due
     try:
         content = pack_submission(course, task.assignment, task.student)

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import Engine, text, update
 from sqlalchemy.exc import OperationalError
 
-from autograder.bridge.course import Course
+from autograder.bridge.course import Course, Summary
 from autograder.pool import Task
 from autograder.workers import queue, remote
 from autograder.workers.bundle import CourseBundle
@@ -403,6 +403,25 @@ def test_a_class_is_queued_although_the_database_is_away_for_a_moment(
         return send(*arguments)
 
     monkeypatch.setattr(queue, "send_bundle", away_at_first)
+    opened = remote.open_for(course, url)
+    assert list(remote.enqueue(opened, [Task("one", "ana")], lambda: False)) == [None]
+    assert len(opened.numbers) == 1 and len(tries) == 2
+    opened.engine.dispose()
+
+
+def test_a_class_is_queued_although_the_gradebook_is_away_for_a_moment(
+    course: Course, url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(course, "ana", "5")
+    due, tries = Course.due, []
+
+    def away_at_first(self: Course, *arguments: Any) -> Any:
+        tries.append(1)
+        if len(tries) == 1:
+            return Summary("one", "ana", error="it restarts", of_gradebook=True)
+        return due(self, *arguments)
+
+    monkeypatch.setattr(Course, "due", away_at_first)
     opened = remote.open_for(course, url)
     assert list(remote.enqueue(opened, [Task("one", "ana")], lambda: False)) == [None]
     assert len(opened.numbers) == 1 and len(tries) == 2
