@@ -123,8 +123,7 @@ def told(url: URL, error: BaseException) -> str:
         url: the database's.
         error: SQLAlchemy's, procrastinate's or the driver's own.
     """
-    cause = error.orig if isinstance(error, DBAPIError) else error.__cause__ or error
-    reason = " ".join(str(cause).split())
+    reason = " ".join(str(cause_of(error)).split())
     return (
         f"the database {shown(url)} cannot be used: {reason}. "
         "Does it run, does the database exist, and may this user make tables in it?"
@@ -138,6 +137,12 @@ def open_app(url: URL) -> App:
         conninfo=as_libpq_reads_it, kwargs=dict(_ALIVE), min_size=1, max_size=_CONNECTIONS
     )
     return App(connector=connector)
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """What the driver says, of an error of SQLAlchemy's, procrastinate's or its own."""
+    cause = error.orig if isinstance(error, DBAPIError) else error.__cause__
+    return cause or error
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from sqlalchemy import (
     literal,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -171,7 +172,7 @@ def enqueue(
     with transaction(engine) as session:
         session.execute(select(func.pg_advisory_xact_lock(func.hashtext(course))))
         turn = _first_turn(session, course, urgency)
-        numbers, jobs = [], []
+        numbers, jobs, from_folders = [], [], []
         for parcel in parcels:
             known = _newest(session, course, parcel)
             if known is not None and _serves(known, again):
@@ -184,8 +185,15 @@ def enqueue(
                     urgency=urgency, turn=turn,
                 )
             )  # fmt: skip
+            if not parcel.facts:
+                from_folders.append((parcel.assignment, parcel.student))
             jobs.append(_ticket(course, parcel.student, bundle, urgency * _BAND - turn))
             turn += 1
+        if from_folders:
+            _withdraw(
+                session, course, bundle, _FROM_A_FOLDER,
+                tuple_(Submission.assignment, Submission.student).in_(from_folders),
+            )  # fmt: skip
         if jobs:
             app.job_manager.batch_defer_jobs(jobs, connection=driver_connection(session))
     return numbers
@@ -249,16 +257,6 @@ def _add(
 ) -> int:
     older = update(Submission).where(*_the_same(course, parcel))
     session.execute(older.values(collected=True, content=None))
-    if not parcel.facts:
-        waiting = (
-            Submission.course == course,
-            Submission.student == parcel.student,
-            Submission.assignment == parcel.assignment,
-            Submission.bundle != bundle,
-            Submission.state == "waiting",
-            _FROM_A_FOLDER,
-        )
-        _withdraw(session, course, bundle, *waiting)
     return session.execute(
         insert(Submission)
         .values(
@@ -271,11 +269,16 @@ def _add(
 
 
 def _withdraw(session: Session, course: str, bundle: str, *which: ColumnElement[bool]) -> None:
-    """Set aside what waits in an older version; its tickets are for the newer one then.
+    """Set aside what waits in other versions; its tickets are for this one then.
 
     A ticket that no worker fetches would hold back the student's later ones.
     """
-    withdrawn = update(Submission).where(*which).returning(Submission.student)
+    waiting = (
+        Submission.course == course,
+        Submission.bundle != bundle,
+        Submission.state == "waiting",
+    )
+    withdrawn = update(Submission).where(*waiting, *which).returning(Submission.student)
     students = session.scalars(
         withdrawn.values(state="set aside", error=_NEWER, collected=True, content=None)
     )
@@ -299,10 +302,15 @@ def withdraw_attempts(engine: Engine, course: str, bundle: str) -> None:
         course: the course's id.
         bundle: the hash of its version.
     """
-    others = Submission.course == course, Submission.bundle != bundle, ~_FROM_A_FOLDER
     with transaction(engine) as session:
-        _withdraw(session, course, bundle, *others, Submission.state == "waiting")
-        done = select(Submission.id).where(*others, _HAS_ENDED, ~Submission.collected)
+        _withdraw(session, course, bundle, ~_FROM_A_FOLDER)
+        done = select(Submission.id).where(
+            Submission.course == course,
+            Submission.bundle != bundle,
+            ~_FROM_A_FOLDER,
+            _HAS_ENDED,
+            ~Submission.collected,
+        )
         _drop(session, list(session.scalars(done)))
 
 
@@ -537,7 +545,7 @@ def others_with(engine: Engine, course: str, assignments: Collection[str]) -> di
 
 @dataclass(frozen=True)
 class Ended:
-    """A submission that is graded or set aside, and is not in the course's folders yet."""
+    """A submission that is graded or set aside."""
 
     id: int
     bundle: str
@@ -549,6 +557,7 @@ class Ended:
     """Why it was set aside; empty where it is graded."""
     summary: dict[str, Any]
     content: bytes | None
+    """What was graded; None where there is nothing, or somebody has collected it."""
 
 
 def uncollected(engine: Engine, course: str) -> list[int]:

@@ -26,7 +26,7 @@ from sqlalchemy.exc import DataError, DBAPIError
 from autograder.bridge.parcels import ParcelError
 from autograder.plain import one_line
 from autograder.workers import queue
-from autograder.workers.database import open_app
+from autograder.workers.database import cause_of, open_app
 from autograder.workers.needs import differences
 from autograder.workers.queue import BusyError, ElsewhereError, LeaseError, Taken
 from autograder.workers.slots import Courses, EndedError, Slots, StoppedError
@@ -390,21 +390,15 @@ class GradingWorker:
             raise TryAgainError
 
 
-def _cause_of(error: BaseException) -> BaseException:
-    """What the driver says."""
-    cause = error.orig if isinstance(error, DBAPIError) else error.__cause__
-    return cause or error
-
-
 def _first_line(error: BaseException) -> str:
     """The first line of what the driver says."""
-    lines = str(_cause_of(error)).splitlines()
+    lines = str(cause_of(error)).splitlines()
     return lines[0] if lines else type(error).__name__
 
 
 def _is_forgotten(error: BaseException) -> bool:
     """Whether it is that the row of this worker is gone, since others took it for dead."""
-    return isinstance(_cause_of(error), psycopg.errors.ForeignKeyViolation)
+    return isinstance(cause_of(error), psycopg.errors.ForeignKeyViolation)
 
 
 def _pause(tries: int) -> float:
