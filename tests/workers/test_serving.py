@@ -51,6 +51,15 @@ def page_of(world: World) -> str:
     return page.decode()
 
 
+def queued_without_a_worker(world: World) -> str:
+    """Have an attempt queued by a service that then stops; the database's URL."""
+    url = world.engine.url.render_as_string(hide_password=False)
+    world.hand_in("ana", 7)
+    with world.service():
+        wait_for(lambda: rows(url, "SELECT count(*) FROM queue_submission") == [(1,)], 60)
+    return url
+
+
 def test_an_attempt_is_graded_by_a_worker_and_its_feedback_is_there(
     world: World, worker: RunningWorker
 ) -> None:
@@ -104,10 +113,7 @@ def test_an_attempt_whose_grading_fails_is_told_to_the_teacher(
 def test_what_was_queued_before_a_stop_is_graded_once_after_the_next_start(
     world: World, tmp_path: Path
 ) -> None:
-    url = world.engine.url.render_as_string(hide_password=False)
-    world.hand_in("ana", 7)
-    with world.service():
-        wait_for(lambda: rows(url, "SELECT count(*) FROM queue_submission") == [(1,)], 60)
+    url = queued_without_a_worker(world)
     worker = RunningWorker(url, tmp_path, "worker")
     try:
         with world.service():
@@ -137,10 +143,7 @@ def test_the_queue_lets_go_of_an_attempt_only_when_its_score_is_stored(
 def test_an_attempt_that_waits_in_a_version_that_nobody_grades_is_queued_anew(
     world: World, tmp_path: Path
 ) -> None:
-    url = world.engine.url.render_as_string(hide_password=False)
-    world.hand_in("ana", 7)
-    with world.service():
-        wait_for(lambda: rows(url, "SELECT count(*) FROM queue_submission") == [(1,)], 60)
+    url = queued_without_a_worker(world)
     execute(
         url,
         """
