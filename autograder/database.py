@@ -1,16 +1,55 @@
 """Databases with tables of ours: SQLite or Postgres by URL, brought to the newest schema."""
 
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+_NO_URL: Final = (
+    "what was given is not a database's URL, such as postgresql+psycopg://user@host/name or "
+    "sqlite:///file.db; in a password, @ is written as %40 and / as %2F"
+)
 
 
 class DatabaseError(Exception):
     """The database cannot be used; the message says why and how to mend it."""
+
+
+def parsed(text: str) -> URL:
+    """A database's URL, if a person can have meant it so.
+
+    Raises:
+        DatabaseError: it is none, or has a password with an @ in it, which a driver takes for a
+            part of the host and tells. The message has nothing of what was given.
+    """
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise DatabaseError(_NO_URL) from None
+    if url.host and "@" in f"{url.host}{url.database}":
+        raise DatabaseError(_NO_URL)
+    return url
+
+
+def shown(url: URL) -> str:
+    """A database's URL for a person: without its password, and without options but its place.
+
+    Where a password has an @ that is not written as %40, a part of it is in what seems to be the
+    host or the name; so all before an @ goes there.
+    """
+    host, name = url.host, url.database
+    if host and name:
+        host, name = host.rpartition("@")[2], name.rpartition("@")[2]
+    options = {option: url.query[option] for option in ("host", "port") if option in url.query}
+    return URL.create(
+        url.drivername, url.username, host=host, port=url.port, database=name, query=options
+    ).render_as_string()
 
 
 def _configuration(migrations: Path) -> Config:

@@ -46,9 +46,10 @@ def copy(ctx: click.Context, to: str) -> None:
     from sqlalchemy.engine import make_url
 
     from autograder.bridge.copying import copy_gradebook
+    from autograder.database import shown
 
     copied = copy_gradebook(course_of(ctx).directory.db_url, to)
-    told = make_url(to).render_as_string(hide_password=True)
+    told = shown(make_url(to))
     counts = ", ".join(counted(copied.rows[table], one) for table, one in _TOLD.items())
     print_line(f"copied {counts} to {told}")
     left_out = {table: count for table, count in copied.left_out.items() if count}

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
-from autograder.database import DatabaseError, upgrade
+from autograder.database import DatabaseError, parsed, shown, upgrade
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _VERSION_TABLE: Final = "lms_version"
@@ -30,12 +29,12 @@ def open_database(url: str) -> Engine:
         DatabaseError: the URL is wrong, the database cannot be reached or written, or a newer
             version of this program has made its tables.
     """
+    address = parsed(url)
     try:
-        parsed = make_url(url)
-        engine = create_engine(parsed)
+        engine = create_engine(address)
     except (ArgumentError, ImportError) as error:
         raise DatabaseError(f"not a database that can be used: {error}") from error
-    if parsed.get_backend_name() == "sqlite":
+    if address.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     try:
@@ -44,7 +43,7 @@ def open_database(url: str) -> Engine:
     except DBAPIError as error:
         engine.dispose()
         raise DatabaseError(
-            f"the database {parsed.render_as_string(hide_password=True)} cannot be used: "
+            f"the database {shown(address)} cannot be used: "
             f"{error.orig}. Does its folder exist, may it be written, and is it no other's file?"
         ) from error
     except DatabaseError:

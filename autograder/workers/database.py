@@ -9,11 +9,11 @@ import psycopg
 from procrastinate import App, PsycopgConnector
 from procrastinate.schema import SchemaManager
 from sqlalchemy import Connection, Engine, create_engine, delete, func, insert, inspect, select
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
-from autograder.database import DatabaseError, upgrade
+from autograder.database import DatabaseError, parsed, shown, upgrade
 from autograder.workers.schema import QueueSchema
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -45,26 +45,19 @@ def database_url(text: str) -> URL:
     Raises:
         DatabaseError: it is no URL of a Postgres database.
     """
-    url = _parsed(text)
-    if url is None or "@" in f"{url.host}{url.database}":
+    try:
+        url = parsed(text)
+        place_of(url)
+    except (DatabaseError, ArgumentError, ValueError):  # not told: it can have the password
         raise DatabaseError(
             "--db needs a URL such as postgresql://user@host/name, and what was given is none; in "
-            "a password, @ is written as %40"
-        )
+            "a password, @ is written as %40 and / as %2F"
+        ) from None
     if url.get_backend_name() != "postgresql" or not url.database:
         raise DatabaseError(
             f"--db needs a Postgres database, such as postgresql://user@host/name, not {shown(url)}"
         )
     return url.set(drivername=_DRIVER)
-
-
-def _parsed(text: str) -> URL | None:
-    try:
-        url = make_url(text)
-        place_of(url)
-    except (ArgumentError, ValueError):  # not to be told: it has a part of what was given
-        return None
-    return url
 
 
 def place_of(url: URL) -> tuple[str, str, str]:
@@ -77,21 +70,6 @@ def place_of(url: URL) -> tuple[str, str, str]:
     _positional, options = dialect.create_connect_args(url)  # those after the ? come before others
     given = {name: str(value) for name, value in options.items() if value}
     return given.get("host", "localhost"), given.get("port", "5432"), given.get("dbname", "")
-
-
-def shown(url: URL) -> str:
-    """A database's URL for a person: without its password, and without options but its place.
-
-    Where a password has an @ that is not written as %40, a part of it is in what seems to be the
-    host or the name; so all before an @ goes there.
-    """
-    host, name = url.host, url.database
-    if host and name:
-        host, name = host.rpartition("@")[2], name.rpartition("@")[2]
-    options = {option: url.query[option] for option in ("host", "port") if option in url.query}
-    return URL.create(
-        url.drivername, url.username, host=host, port=url.port, database=name, query=options
-    ).render_as_string()
 
 
 def open_queue(url: URL) -> Engine:

@@ -19,11 +19,11 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from autograder.bridge.course import Course, CourseError, GradebookError, Summary
 from autograder.bridge.parcels import ParcelError
 from autograder.bridge.sending import keep_graded, pack_submission
-from autograder.database import DatabaseError
+from autograder.database import DatabaseError, shown
 from autograder.pool import Task
 from autograder.workers import queue
 from autograder.workers.bundle import course_id, make_bundle
-from autograder.workers.database import database_url, open_app, open_queue, place_of, shown, told
+from autograder.workers.database import database_url, open_app, open_queue, place_of, told
 from autograder.workers.queue import Ended, Parcel
 
 P = ParamSpec("P")

@@ -82,9 +82,18 @@ def test_a_file_that_is_none_is_one_clear_error_and_stays_as_it_is(tmp_path: Pat
     assert path.read_bytes() == before
 
 
-def test_a_password_is_not_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite://user:secret@/{folder}/none/lms.db",
+        "sqlite:///{folder}/none/lms.db?password=secret",
+        "postgresql+psycopg://user@127.0.0.1:1/lms?password=secret",
+        "postgresql+psycopg://user:pa@secret@127.0.0.1:1/lms",
+    ],
+)
+def test_a_password_is_not_told(tmp_path: Path, url: str) -> None:
     with pytest.raises(DatabaseError) as caught:
-        open_database(f"sqlite://user:secret@/{tmp_path}/none/lms.db")
+        open_database(url.format(folder=tmp_path))
     assert "secret" not in str(caught.value)
 
 
