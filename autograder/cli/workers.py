@@ -138,5 +138,6 @@ def _work(
                 f"--metrics {place} cannot be used: {error.strerror or error}: give an address of "
                 "this machine and a port that is free"
             ) from error
-        print_line(f"metrics: http://{address[0]}:{server.server_port}/metrics")
+        host = f"[{address[0]}]" if ":" in address[0] else address[0]
+        print_line(f"metrics: http://{host}:{server.server_port}/metrics")
     working.run(lambda: print_line(f"worker {working.name}: grades up to {jobs} at once"))

@@ -5,7 +5,9 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Set
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Final
@@ -25,6 +27,8 @@ _TICK_SECONDS: Final = 0.5
 _START_SECONDS: Final = 300.0
 _OTHERS: Final = 2
 """So many processes more than places wait: courses take turns, and to begin takes seconds."""
+_KEPT_SECONDS: Final = 30 * 86_400.0
+"""A version of a course that no worker has opened for so long is fetched again if need be."""
 _LONGEST_SECONDS: Final = 1800.0
 """What a submission may take; its own limits are far below."""
 
@@ -55,6 +59,7 @@ class Courses:
         self._lock = threading.Lock()
         self._roots: dict[str, Path] = {}
         cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._prune()
         self._folder = Path(tempfile.mkdtemp(prefix=f"autograder-{os.getpid()}-worker-"))
 
     def root_of(self, bundle: str) -> Path:
@@ -72,9 +77,26 @@ class Courses:
                 self._roots[bundle] = root
             return self._roots[bundle]
 
+    def keep_only(self, bundles: Set[str]) -> None:
+        """Remove the folders of other versions of courses; one that is wanted again is made anew.
+
+        Args:
+            bundles: the versions that processes have or are to have.
+        """
+        with self._lock:
+            for bundle in self._roots.keys() - bundles:
+                shutil.rmtree(self._roots.pop(bundle), ignore_errors=True)
+
     def remove(self) -> None:
         """Remove the folders of this process."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _prune(self) -> None:
+        """Remove what no worker of this machine has opened for long."""
+        for kept in self._cache.glob("*.zip"):
+            with suppress(FileNotFoundError):  # another worker was quicker
+                if time.time() - kept.stat().st_mtime > _KEPT_SECONDS:
+                    kept.unlink()
 
     def _content(self, bundle: str) -> bytes:
         kept = self._cache / f"{bundle}.zip"
@@ -83,8 +105,11 @@ class Courses:
         except FileNotFoundError:
             content = b""
         if content and hash_of(content) == bundle:
+            with suppress(FileNotFoundError):  # another worker has pruned it meanwhile
+                os.utime(kept)
             return content
         kept.unlink(missing_ok=True)
+        self._prune()
         content = queue.bundle_content(self._engine, bundle)
         if hash_of(content) != bundle:
             raise ParcelError(
@@ -125,6 +150,8 @@ class Slots:
         self._most = most + _OTHERS
         self._stopped = stopped
         self._lock = threading.Lock()
+        self._wanted: Counter[str] = Counter()
+        """How many gradings there are now, by the version of the course."""
         self._free: list[tuple[str, Slot]] = []
         """The longest free first."""
 
@@ -137,14 +164,15 @@ class Slots:
             ParcelError: the version of the course is damaged.
             OSError: no process can be started.
         """
-        slot = self._taken(taken.bundle)
-        try:
-            slot.give(taken)
-            said = self._heard(slot, _LONGEST_SECONDS)
-        except BaseException:
-            slot.kill()
-            raise
-        self._put_back(taken.bundle, slot)
+        with self._wanting(taken.bundle):
+            slot = self._taken(taken.bundle)
+            try:
+                slot.give(taken)
+                said = self._heard(slot, _LONGEST_SECONDS)
+            except BaseException:
+                slot.kill()
+                raise
+            self._put_back(taken.bundle, slot)
         assert isinstance(said, Graded)
         return said
 
@@ -154,6 +182,17 @@ class Slots:
             free, self._free = self._free, []
         for _bundle, slot in free:
             slot.end()
+
+    @contextmanager
+    def _wanting(self, bundle: str) -> Iterator[None]:
+        """Keep the folder of a version of a course."""
+        with self._lock:
+            self._wanted[bundle] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._wanted[bundle] -= 1
 
     def _taken(self, bundle: str) -> Slot:
         with self._lock:
@@ -175,6 +214,9 @@ class Slots:
             self._free.append((bundle, slot))
             extra = self._free[: -self._most]
             del self._free[: -self._most]
+            if extra:
+                used = {bundle for bundle, _slot in self._free}
+                self._courses.keep_only(used | set(+self._wanted))
         for _bundle, other in extra:
             other.end()
 

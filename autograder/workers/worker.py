@@ -322,7 +322,12 @@ class GradingWorker:
         if not await asyncio.to_thread(queue.leads, self._engine, number, self._dead_seconds):
             return
         manager = app.job_manager
-        stalled = await manager.get_stalled_jobs(seconds_since_heartbeat=self._dead_seconds)
+        stalled = list(await manager.get_stalled_jobs(seconds_since_heartbeat=self._dead_seconds))
+        if stalled:
+            _log.warning(
+                "workers have said nothing for %g s; other ones grade what they had (%d)",
+                self._dead_seconds, len(stalled),
+            )  # fmt: skip
         for job in stalled:
             with suppress(ConnectorException):  # another worker was quicker
                 await manager.retry_job(job)

@@ -158,6 +158,24 @@ def test_a_worker_that_ends_lives_until_its_last_grading_is_done_however_long_th
     assert "went to another worker" not in first.said()
 
 
+def test_what_a_killed_worker_had_is_graded_by_another_one_which_tells_so(
+    course: Course, url: str, engine: Engine, tmp_path: Path
+) -> None:
+    hand_in(course, "ana", "5", seconds=2)
+    both = [RunningWorker(url, tmp_path, "first"), RunningWorker(url, tmp_path, "other")]
+    with subprocess.Popen(command(course, "grade", "--db", url)) as following:
+        try:
+            wait_for(engine, "SELECT count(*) FROM queue_submission WHERE state = 'grading'", 1)
+            ((name,),) = rows(url, "SELECT worker FROM queue_submission")
+            dead, other = sorted(both, key=lambda one: not name.endswith(f":{one.process.pid}"))
+            dead.kill()
+            assert following.wait(60) == 0
+        finally:
+            end_all(both)
+            following.kill()
+    assert "workers have said nothing for" in other.said()
+
+
 @pytest.mark.parametrize("signals", [1, 2])
 def test_a_worker_ends_although_it_was_told_to_while_it_opened_its_connections(
     engine: Engine, url: str, here: GradingWorker, monkeypatch: pytest.MonkeyPatch, signals: int
