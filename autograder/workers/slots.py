@@ -1,6 +1,7 @@
 """The processes of a worker, each of one version of a course, and the folders they work in."""
 
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -27,6 +28,8 @@ _TICK_SECONDS: Final = 0.5
 _START_SECONDS: Final = 300.0
 _OTHERS: Final = 2
 """So many processes more than places wait: courses take turns, and to begin takes seconds."""
+_KEPT: Final = re.compile(r"[0-9a-f]{64}\.zip")
+"""The name of a version of a course in the cache, by its hash."""
 _KEPT_SECONDS: Final = 30 * 86_400.0
 """A version of a course that no worker has opened for so long is fetched again if need be."""
 _LONGEST_SECONDS: Final = 1800.0
@@ -92,8 +95,8 @@ class Courses:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _prune(self) -> None:
-        """Remove what no worker of this machine has opened for long."""
-        for kept in self._cache.glob("*.zip"):
+        """Remove what no worker of this machine has opened for long, and no file of others."""
+        for kept in (path for path in self._cache.iterdir() if _KEPT.fullmatch(path.name)):
             with suppress(FileNotFoundError):  # another worker was quicker
                 if time.time() - kept.stat().st_mtime > _KEPT_SECONDS:
                     kept.unlink()

@@ -63,6 +63,6 @@ def _cpu_seconds(pid: int, *, ended: bool) -> float:
     """A process's time, and with ``ended`` that of those below it that have ended (proc(5))."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it ends before it is opened, or read
         return 0.0
     return sum(map(int, fields[11 : 15 if ended else 13])) / os.sysconf("SC_CLK_TCK")
