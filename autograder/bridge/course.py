@@ -29,7 +29,7 @@ from nbgrader.apps import NbGrader
 from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.plugins import CsvExportPlugin
 from nbgrader.utils import capture_log
-from sqlalchemy.exc import DBAPIError, SAWarning, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SAWarning, SQLAlchemyError
 from traitlets import TraitError
 
 from autograder.bridge import inputs, record
@@ -93,11 +93,21 @@ def gradebook_errors(doing: str = "used") -> Iterator[None]:
 
     Raises:
         GradebookError: in the place of a ``DBAPIError``.
+        CourseError: in the place of one that is of what was asked or stored alone.
     """
     try:
         yield
     except DBAPIError as error:
-        raise GradebookError(error_told(error, doing)) from error
+        raise _of_driver(error, doing) from error
+
+
+def _of_driver(error: DBAPIError, doing: str = "used") -> CourseError:
+    """What a driver says, as an error of the gradebook, or of what it never takes.
+
+    Who waits until the gradebook can be used again would wait for the latter without end.
+    """
+    kind = CourseError if isinstance(error, DataError) else GradebookError
+    return kind(error_told(error, doing))
 
 
 @dataclass
@@ -303,7 +313,7 @@ class Course:
         except CourseError as error:
             return _failed(assignment, student, error)
         except DBAPIError as error:
-            return _failed(assignment, student, GradebookError(error_told(error)))
+            return _failed(assignment, student, _of_driver(error))
 
     def _autograde(self, assignment: str, student: str, force: bool) -> Summary:
         with one_gradebook():
@@ -336,7 +346,7 @@ class Course:
         except CourseError as error:
             return _failed(assignment, student, error)
         except DBAPIError as error:
-            return _failed(assignment, student, GradebookError(error_told(error)))
+            return _failed(assignment, student, _of_driver(error))
 
     def _due(self, assignment: str, student: str, force: bool) -> "Due | Summary":
         if problem := _name_problem(student):

@@ -12,9 +12,10 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine import make_url
 
 from autograder import pool
-from autograder.bridge.course import Course
+from autograder.bridge.course import Course, CourseError, GradebookError
 from autograder.bridge.gradebook import problem_of
 from autograder.bridge.locks import submission_lock
+from autograder.bridge.totals import read_totals
 from autograder.pool import Task
 from tests import postgres
 from tests.engine.gradebooks import copy_of, course_at, move, submit
@@ -157,6 +158,17 @@ def test_nbgraders_upgrade_has_nothing_to_do_in_a_new_gradebook(course: Course) 
 # A server that goes, and comes back
 
 
+def test_what_the_database_never_takes_is_no_fault_of_the_database(course: Course) -> None:
+    """Else a worker would put the submission back, and try it again, without end."""
+    with pytest.raises(CourseError, match="NUL") as told:
+        read_totals(course, "one", ["ana\0"])
+    assert not isinstance(told.value, GradebookError)
+    too_long = "a" * 129
+    submit(course.root, too_long, 2)
+    graded = course.autograde("one", too_long)
+    assert "too long" in graded.error and not graded.of_gradebook
+
+
 def test_a_connection_that_is_lost_midway_is_an_error_of_the_gradebook_and_nothing_is_half_written(
     tmp_path: Path, postgres_programs: Path
 ) -> None:
@@ -262,6 +274,7 @@ def test_a_lock_ends_with_the_process_that_is_killed(course: Course, tmp_path: P
 import sys, time
 from pathlib import Path
 from autograder.bridge.locks import submission_lock
+from autograder.bridge.totals import read_totals
 with submission_lock(Path(sys.argv[1]), "one", "ana", sys.argv[2]):
     print("held", flush=True)
     time.sleep(60)
