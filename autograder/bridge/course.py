@@ -98,16 +98,9 @@ def gradebook_errors(doing: str = "used") -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise _of_driver(error, doing) from error
-
-
-def _of_driver(error: DBAPIError, doing: str = "used") -> CourseError:
-    """What a driver says, as an error of the gradebook, or of what it never takes.
-
-    Who waits until the gradebook can be used again would wait for the latter without end.
-    """
-    kind = CourseError if isinstance(error, DataError) else GradebookError
-    return kind(error_told(error, doing))
+        # Who waits until the gradebook can be used again would wait for data without end.
+        kind = CourseError if isinstance(error, DataError) else GradebookError
+        raise kind(error_told(error, doing)) from error
 
 
 @dataclass
@@ -309,11 +302,10 @@ class Course:
         Never raises for what a submission is; ``Summary.error`` tells when grading failed.
         """
         try:
-            return self._autograde(assignment, student, force)
+            with gradebook_errors():
+                return self._autograde(assignment, student, force)
         except CourseError as error:
             return _failed(assignment, student, error)
-        except DBAPIError as error:
-            return _failed(assignment, student, _of_driver(error))
 
     def _autograde(self, assignment: str, student: str, force: bool) -> Summary:
         with one_gradebook():
@@ -341,12 +333,10 @@ class Course:
         notebook, which is stored as 0, and where an error keeps it from being graded.
         """
         try:
-            with one_gradebook():
+            with gradebook_errors(), one_gradebook():
                 return self._due(assignment, student, force)
         except CourseError as error:
             return _failed(assignment, student, error)
-        except DBAPIError as error:
-            return _failed(assignment, student, _of_driver(error))
 
     def _due(self, assignment: str, student: str, force: bool) -> "Due | Summary":
         if problem := _name_problem(student):
