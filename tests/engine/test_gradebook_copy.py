@@ -102,8 +102,14 @@ def test_a_teacher_moves_to_postgres_and_goes_on_where_they_were(
     assert found == known
 
 
-def test_it_tells_a_script_what_was_copied_and_no_password(course: Course, target: str) -> None:
-    done = copy(course, f"{target}?password={PASSWORD}", "--json")
+@pytest.mark.parametrize(
+    ("without", "with_one"),
+    [("tests@", f"tests:{PASSWORD}@"), ("?", f"?password={PASSWORD}&")],
+)
+def test_it_tells_a_script_what_was_copied_and_no_password(
+    course: Course, target: str, without: str, with_one: str
+) -> None:
+    done = copy(course, f"{target}?".replace(without, with_one), "--json")
     told = json.loads(done.stdout)
     assert told["rows"]["grade"] == 12 and told["left_out"] == {}
     assert told["to"] == target

@@ -155,9 +155,6 @@ def test_nbgraders_upgrade_has_nothing_to_do_in_a_new_gradebook(course: Course) 
     assert problem_of(url_of(course), ["one"]) == ""
 
 
-# A server that goes, and comes back
-
-
 def test_what_the_database_never_takes_is_no_fault_of_the_database(course: Course) -> None:
     """Else a worker would put the submission back, and try it again, without end."""
     with pytest.raises(CourseError, match="NUL") as told:
@@ -167,6 +164,9 @@ def test_what_the_database_never_takes_is_no_fault_of_the_database(course: Cours
     submit(course.root, too_long, 2)
     graded = course.autograde("one", too_long)
     assert "too long" in graded.error and not graded.of_gradebook
+
+
+# A server that goes, and comes back
 
 
 def test_a_connection_that_is_lost_midway_is_an_error_of_the_gradebook_and_nothing_is_half_written(
@@ -274,7 +274,6 @@ def test_a_lock_ends_with_the_process_that_is_killed(course: Course, tmp_path: P
 import sys, time
 from pathlib import Path
 from autograder.bridge.locks import submission_lock
-from autograder.bridge.totals import read_totals
 with submission_lock(Path(sys.argv[1]), "one", "ana", sys.argv[2]):
     print("held", flush=True)
     time.sleep(60)
