@@ -1,4 +1,4 @@
-"""Text that others wrote, with nothing in it that a terminal would obey."""
+"""Words for a terminal: nothing in what others wrote that it would obey; lists, counts, hosts."""
 
 from collections.abc import Sequence
 
@@ -27,3 +27,8 @@ def first_of(texts: Sequence[str], most: int) -> str:
 def counted(count: int, one: str, many: str = "") -> str:
     """A number with its noun: ``1 pair``, ``2 pairs``; ``many`` is a plural of its own."""
     return f"{count} {one if count == 1 else many or f'{one}s'}"
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands before a port: an address of IPv6 in brackets (RFC 3986, 3.2.2)."""
+    return f"[{host}]" if ":" in host else host

@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from autograder.cli.base import jobs_option, main, print_line, print_warning, unsafe_option
+from autograder.plain import bracketed
 
 _NEEDED: Final = ("procrastinate", "prometheus_client", "psycopg")
 _LAST_PORT: Final = 65_535
@@ -130,14 +131,13 @@ def _work(
             "with --cache"
         ) from error
     if address is not None:
+        host = bracketed(address[0])
         try:
             server = metrics.serve(observer, *address, working.is_healthy)
         except OSError as error:
-            place = f"{address[0]}:{address[1]}"
             raise CourseError(
-                f"--metrics {place} cannot be used: {error.strerror or error}: give an address of "
-                "this machine and a port that is free"
+                f"--metrics {host}:{address[1]} cannot be used: {error.strerror or error}: "
+                "give an address of this machine and a port that is free"
             ) from error
-        host = f"[{address[0]}]" if ":" in address[0] else address[0]
         print_line(f"metrics: http://{host}:{server.server_port}/metrics")
     working.run(lambda: print_line(f"worker {working.name}: grades up to {jobs} at once"))

@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from autograder.lms.schema import URL_LENGTH
+from autograder.plain import bracketed
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9])?\.?|\[[0-9a-f:.]+\]")
@@ -54,7 +55,7 @@ def origin_of(url: str) -> str | None:
     parts = _split(url)
     if parts is None:
         return None
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    host = bracketed(parts.hostname or "")
     if parts.port in (None, _DEFAULT_PORTS[parts.scheme]):
         return f"{parts.scheme}://{host}"
     return f"{parts.scheme}://{host}:{parts.port}"
@@ -80,8 +81,7 @@ def _split(url: str) -> SplitResult | None:
         _ = parts.port  # raises where it is no number
     except ValueError:
         return None
-    host = parts.hostname or ""
-    bracketed = f"[{host}]" if ":" in host else host
-    if parts.scheme not in _DEFAULT_PORTS or not _HOST.fullmatch(bracketed) or "@" in parts.netloc:
+    host = bracketed(parts.hostname or "")
+    if parts.scheme not in _DEFAULT_PORTS or not _HOST.fullmatch(host) or "@" in parts.netloc:
         return None
     return parts

@@ -23,6 +23,7 @@ from autograder.lms.lti.registrations import RegistrationFacts, add
 from autograder.lms.services.outbox import Outbox
 from autograder.lms.services.platform import services
 from autograder.lms.settings import Serve
+from autograder.plain import bracketed
 from autograder.web.app import create_app
 from autograder.web.background import Deliveries
 from autograder.web.state import AppState
@@ -61,7 +62,7 @@ def own_url(listening: socket.socket) -> str:
             "with TLS in front, and say its address with --url, such as "
             "--url https://grader.example"
         )
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{bracketed(host)}:{port}"
 
 
 def serve(
